@@ -1,0 +1,43 @@
+"""The command line: one file a command. Only click is imported at the top; commands import what they need."""
+
+import sys
+
+import click
+
+from imgcls import __version__
+from imgcls.cli.components import component_commands
+from imgcls.cli.launch import launch
+from imgcls.cli.plugins import plugins
+from imgcls.cli.recipe import recipe
+from imgcls.errors import UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="imgcls")
+def cli() -> None:
+    """Train image classifiers on as many workers as you have, from a short TOML recipe."""
+
+
+for command in (launch, recipe, plugins, *component_commands()):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; a UserError becomes its message and exit code 2."""
+    try:
+        code = cli.main(prog_name="imgcls", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        code = 130
+    except UserError as error:
+        click.echo(str(error), err=True)
+        code = 2
+    except BrokenPipeError:
+        # the reader of a pipe, such as head, has seen enough
+        sys.stdout = None  # type: ignore[assignment]
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,120 @@
+"""``imgcls models``, ``imgcls datasets`` and their siblings: one command a kind of component."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from imgcls.plugins import Found
+
+_KINDS = {
+    "models": "models, for [model]",
+    "datasets": "datasets, for [data]",
+    "augmentations": "augmentations, for [[augment]]",
+    "optimizers": "optimizers, for [optimizer]",
+    "schedules": "learning-rate schedules, for [schedule]",
+    "losses": "losses, for [loss]",
+    "trackers": "trackers, for [[track]]",
+    "callbacks": "callbacks, for [[callback]]",
+}
+
+
+def component_commands() -> list[click.Command]:
+    """Return a command for each kind of component."""
+    return [_command(kind, words) for kind, words in _KINDS.items()]
+
+
+def _command(kind: str, words: str) -> click.Command:
+    @click.command(kind, help=f"List the {words}; `imgcls {kind} show NAME` lists one's options.")
+    @click.argument("what", nargs=-1, metavar="[GLOB | show NAME]")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    def command(what: tuple[str, ...], as_json: bool) -> None:
+        from imgcls.errors import UserError
+        from imgcls.plugins import UnknownComponent, installed
+
+        if len(what) == 2 and what[0] == "show":
+            try:
+                found = installed().find(kind, what[1])
+            except UnknownComponent as error:
+                raise UserError(str(error)) from None
+            click.echo(json.dumps(_facts(found), indent=2) if as_json else _page(found))
+            return
+        if len(what) > 1:
+            raise click.UsageError(f"expected nothing, a pattern, or show NAME; got {' '.join(what)}")
+        _list(kind, what[0] if what else "*", as_json)
+
+    return command
+
+
+def _list(kind: str, pattern: str, as_json: bool) -> None:
+    from fnmatch import fnmatchcase
+
+    from imgcls.errors import UserError
+    from imgcls.plugins import installed
+
+    plugins = installed()
+    known = plugins.components(kind)
+    rows = [found for name, found in known.items() if fnmatchcase(name, pattern)]
+    if known and not rows:
+        raise UserError(f"none of the {len(known)} {kind} matches '{pattern}'")
+    if as_json:
+        click.echo(json.dumps([_facts(found) for found in rows], indent=2))
+        return
+    width = max((len(found.name) for found in rows), default=0)
+    for found in rows:
+        click.echo(f"{found.name:<{width}}  {found.component.summary}".rstrip())
+    for broken in plugins.broken:
+        click.echo(f"note: the plugin '{broken.plugin}' could not be loaded: {broken.error}", err=True)
+
+
+def _facts(found: "Found") -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "summary": found.component.summary,
+        "package": found.origin,
+        "options": [{"name": o[0], "type": o[1], "default": o[2], "help": o[3]} for o in _options(found)],
+        "facts": dict(found.component.facts),
+    }
+
+
+def _options(found: "Found") -> list[tuple[str, str, Any, str]]:
+    from dataclasses import MISSING, fields
+    from typing import get_type_hints
+
+    component = found.component
+    hints = get_type_hints(component.options, include_extras=True)
+    rows = []
+    for field in fields(component.options):
+        default = field.default if component.defaults is None else getattr(component.defaults, field.name)
+        kind, help_line = _type_and_help(hints[field.name])
+        rows.append((field.name, kind, None if default is MISSING else default, help_line))
+    return rows
+
+
+def _type_and_help(hint: Any) -> tuple[str, str]:
+    from typing import Annotated, get_args, get_origin
+
+    if get_origin(hint) is not Annotated:
+        return getattr(hint, "__name__", str(hint).replace("typing.", "")), ""
+    inner, *notes = get_args(hint)
+    kind = _type_and_help(inner)[0]
+    bounds = [repr(note) for note in notes if not isinstance(note, str)]
+    return " ".join([kind, *bounds]), next((note for note in notes if isinstance(note, str)), "")
+
+
+def _page(found: "Found") -> str:
+    from imgcls.recipe.tables import show
+
+    component = found.component
+    lines = [f"{found.name}: {component.summary}", f"from {found.origin}, {component.build}"]
+    rows = _options(found)
+    if rows:
+        lines += ["", "options:"]
+    for name, kind, default, help_line in rows:
+        value = "not set" if default is None else show(default)
+        lines.append(f"    {name} = {value}  ({kind}) {help_line}".rstrip())
+    known = {key: value for key, value in component.facts.items() if value is not None and value != ""}
+    if known:
+        lines += ["", "facts:", *(f"    {key} = {show(value)}" for key, value in known.items())]
+    return "\n".join(lines)

@@ -1,0 +1,222 @@
+"""``imgcls launch``: recipe -> plan -> workers -> result."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgcls.cli.arguments import recipe_argument, set_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from imgcls.plan import Plan
+    from imgcls.recipe import Recipe
+    from imgcls.report.terminal import Terminal
+    from imgcls.run_folder import RunFolder
+
+
+@click.command()
+@recipe_argument
+@set_option
+@click.option("--workers", type=click.IntRange(0, 4096), help="Processes that train; 0: in this one, without Ray.")
+@click.option(
+    "--cpus-per-worker",
+    type=click.FloatRange(0, min_open=True),
+    help="CPUs of each worker, may be a fraction. Default: an equal share.",
+)
+@click.option("--name", help="Name of the run's folder. Default: the recipe's name.")
+@click.option(
+    "--storage",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of runs; every worker must see it.",
+)
+@click.option("--plain", is_flag=True, help="Plain lines instead of a live view, also on a terminal.")
+@click.option("--timings", is_flag=True, help="Print where the time up to the first step went.")
+def launch(
+    recipe: str,
+    overrides: tuple[str, ...],
+    workers: int | None,
+    cpus_per_worker: float | None,
+    name: str | None,
+    storage: Path,
+    plain: bool,
+    timings: bool,
+) -> None:
+    """Train as a recipe says; the same command continues a run that was ended.
+
+    RECIPE is a file, or the name of a shipped recipe.
+    """
+    from imgcls.plugins import installed
+    from imgcls.recipe import find, read
+    from imgcls.run_folder import RunFolder
+
+    flags = _flags(workers, cpus_per_worker)
+    found = read(find(recipe), installed(), overrides, flags)
+    folder = RunFolder(storage / _folder_name(name or found.name))
+    Launch(found, folder, plain, timings).run()
+
+
+def _flags(workers: int | None, cpus: float | None) -> list[tuple[str, dict[str, Any]]]:
+    flags: list[tuple[str, dict[str, Any]]] = []
+    if workers is not None:
+        flags.append((f"--workers {workers}", {"workers": {"count": workers}}))
+    if cpus is not None:
+        flags.append((f"--cpus-per-worker {cpus:g}", {"workers": {"cpus": cpus}}))
+    return flags
+
+
+def _folder_name(name: str) -> str:
+    from imgcls.errors import UserError
+
+    if name in ("", ".", "..") or "/" in name or name.startswith("."):
+        raise UserError(f"--name '{name}' cannot be the name of a folder in the storage; use letters, digits, - and _")
+    return name
+
+
+class Launch:
+    """One launch of a run."""
+
+    def __init__(self, recipe: "Recipe", folder: "RunFolder", plain: bool, timings: bool) -> None:
+        from imgcls.report.timings import process_started
+
+        self.recipe = recipe
+        self.folder = folder
+        self.plain = plain
+        self.timings = timings
+        self.started = process_started()
+        self.console = _console(plain)
+        self.view: Terminal = self._view()
+
+    def _view(self) -> "Terminal":
+        from imgcls.report.terminal import Terminal
+
+        recipe = self.recipe
+        return Terminal(self.console, f"{recipe.name}: {recipe.model.found.name} on {recipe.data.found.name}")
+
+    def run(self) -> None:
+        """Plan, train, and say how it ended."""
+        from imgcls.on_ray.resources import cpus_per_worker
+
+        cpus = cpus_per_worker(self.recipe.workers)
+        self._phase("recipe read")
+        self.folder.create()
+        with self.folder.locked():
+            plan = self._plan()
+            if self.folder.result.exists():
+                self._say_finished(already=True)
+                return
+            self.folder.begin()
+            self._train(plan, cpus)
+
+    def _phase(self, name: str) -> None:
+        import time
+
+        self.view.show({"kind": "phase", "name": name, "time": time.time()})
+
+    def _plan(self) -> "Plan":
+        from imgcls.data.prepare import prepare
+        from imgcls.plan import make
+        from imgcls.recipe import to_toml
+        from imgcls.run_folder import write_whole
+
+        data = prepare(self.recipe, self.folder.index_cache, self._indexing)
+        plan = make(self.recipe, data, self.folder.path.name)
+        self._refuse_another(plan)
+        write_whole(self.folder.plan, plan.to_json())
+        write_whole(self.folder.recipe, to_toml(self.recipe))
+        self._phase("data indexed, plan made")
+        return plan
+
+    def _indexing(self, done: int, of: int) -> None:
+        if of >= 10_000:  # fewer are read in a moment
+            self.console.print(f"reading image headers: {done:,} of {of:,}", end="\r" if done < of else "\n")
+
+    def _refuse_another(self, plan: "Plan") -> None:
+        from imgcls.errors import UserError
+        from imgcls.plan import Plan, differences
+
+        if not self.folder.plan.exists():
+            return
+        changed = differences(Plan.from_json(self.folder.plan.read_text(encoding="utf-8")), plan)
+        if changed:
+            shown = [*changed[:10], *([f"... and {len(changed) - 10} more"] if len(changed) > 10 else [])]
+            raise UserError(
+                f"{self.folder.path} holds a run of another recipe:\n    "
+                + "\n    ".join(shown)
+                + "\nnothing was changed; give this run another --name, or give the values it was begun with"
+            )
+
+    def _train(self, plan: "Plan", cpus: float) -> None:
+        try:
+            if plan.workers.count == 0:
+                from imgcls.train import alone
+
+                finished = alone.run(plan, self.folder, self.view.show, self._stopping)
+            else:
+                from imgcls.on_ray import driver
+
+                finished = driver.run(plan, self.folder, cpus, self.view.show, self._stopping)
+        except Exception as error:
+            self.view.close()
+            self._say_failed(error)
+        finally:
+            self.view.close()
+        if self.timings:
+            self._say_timings()
+        if finished:
+            self._say_finished(already=False)
+        else:
+            self._say_stopped()
+
+    def _stopping(self) -> None:
+        self.view.line("stopping: a checkpoint is being written; Ctrl-C again ends at once")
+
+    def _say_failed(self, error: Exception) -> None:
+        from imgcls.errors import UserError
+
+        if type(error).__name__ != "WorkerError" or isinstance(error, UserError):
+            raise error
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+    def _say_timings(self) -> None:
+        from imgcls.report.timings import table
+
+        self.console.print(table(self.started, self.view.phases), highlight=False, markup=False)
+
+    def _say_finished(self, already: bool) -> None:
+        from imgcls.report.terminal import summary
+        from imgcls.run_folder import read_json
+
+        result = read_json(self.folder.result)
+        lines = [summary(result)]
+        expected = self.recipe.expect
+        if expected is not None:
+            verdict = "reached" if result["top1"] >= expected.top1 else "not reached"
+            lines.append(f"expected at least {expected.top1:g} % ({expected.source}): {verdict}")
+        if already:
+            lines.append("this run is finished; give another --name to run it again")
+        lines.append(f"results: {self.folder.path}")
+        for line in lines:
+            self.view.line(line)
+
+    def _say_stopped(self) -> None:
+        step = self.view.last.get("stopped", {}).get("step")
+        where = f"stopped after step {step}, with a checkpoint" if step is not None else "stopped before the first step"
+        self.view.line(f"{where}; to continue:\n    {shlex.join(['imgcls', *sys.argv[1:]])}")
+        sys.exit(130)
+
+
+def _console(plain: bool) -> "Console":
+    import os
+
+    from rich.console import Console
+
+    # a handle of its own: standard output and error go to a log file while Ray runs
+    handle = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    return Console(file=handle, force_terminal=False if plain else None)

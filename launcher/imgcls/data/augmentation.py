@@ -1,0 +1,83 @@
+"""What an augmentation plugin builds: draws made outside, operators that hold no randomness."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from imgcls.data.draws import Draws
+
+Node = Any  # nvidia.dali.data_node.DataNode; DALI has no types
+
+
+class Crop(ABC):
+    """A region of the original image, cut out while it is decoded. A recipe has one at most."""
+
+    @abstractmethod
+    def boxes(self, draws: "Draws", sizes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the regions' starts and shapes, each int32 (n, 2) as y and x, inside the images.
+
+        Args:
+            draws: random numbers, keyed by seed, epoch and sample.
+            sizes: int32 (n, 2), the images' height and width in pixels.
+        """
+
+
+class Augmentation(ABC):
+    """An operation on each image after it has been resized to the model's input size."""
+
+    @abstractmethod
+    def draw(self, draws: "Draws", size: int) -> tuple[NDArray[Any], ...]:
+        """Return one array a parameter, each with a row for each sample, of a type that the operator takes.
+
+        Args:
+            draws: random numbers, keyed by seed, epoch and sample.
+            size: the images' height and width in pixels.
+        """
+
+    @abstractmethod
+    def apply(self, graph: "Graph", *parameters: Node) -> None:
+        """Add the operators to the graph: read ``graph.images``, and set it.
+
+        Args:
+            graph: the images on their way, uint8 in HWC layout.
+            parameters: what ``draw`` returned, in DALI.
+        """
+
+
+class Graph:
+    """The images in a DALI pipeline under construction.
+
+    A mirror that comes last is not done here but together with the normalisation, where it costs nothing;
+    reading ``images`` does a pending one first.
+    """
+
+    def __init__(self, images: Node, size: int, channels: int) -> None:
+        self._images = images
+        self._mirror: Node | None = None
+        self.size = size
+        self.channels = channels
+
+    @property
+    def images(self) -> Node:
+        """The images, uint8 HWC."""
+        if self._mirror is not None:
+            from nvidia.dali import fn
+
+            self._images, self._mirror = fn.flip(self._images, horizontal=self._mirror), None
+        return self._images
+
+    @images.setter
+    def images(self, images: Node) -> None:
+        self._images = images
+
+    def mirror(self, flags: Node) -> None:
+        """Flip the images from left to right where the int32 flag is 1."""
+        self._images = self.images  # a second mirror comes after the first
+        self._mirror = flags
+
+    def finish(self) -> tuple[Node, Node | None]:
+        """Return the images and the mirror that is still to be done with the normalisation."""
+        return self._images, self._mirror

@@ -1,0 +1,222 @@
+"""DALI graphs for training and evaluation. They hold no random state: all that varies is fed to them.
+
+The only module that imports DALI, beside the bodies of augmentations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from nvidia.dali import Pipeline, fn, types
+
+from imgcls.data import geometry
+from imgcls.data.augmentation import Augmentation, Crop, Graph, Node
+from imgcls.data.draws import Draws
+from imgcls.data.index import Index
+from imgcls.plan import Format
+
+Fed = list[NDArray[Any]] | NDArray[Any]
+
+_INTERPOLATION = {
+    "nearest": types.INTERP_NN,
+    "bilinear": types.INTERP_LINEAR,
+    "bicubic": types.INTERP_CUBIC,
+    "lanczos": types.INTERP_LANCZOS3,
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a pipeline runs on: a GPU's number or None, threads, batches made ahead, and where to decode."""
+
+    device_id: int | None
+    threads: int
+    prefetch: int
+    decode: str
+
+    @property
+    def device(self) -> str:
+        """Where the operators after decoding run."""
+        return "cpu" if self.device_id is None else "gpu"
+
+    @property
+    def decoder(self) -> str:
+        """The decoder's device, in DALI's words."""
+        return "cpu" if self.device_id is None or self.decode == "cpu" else "mixed"
+
+
+class Training:
+    """Decode a region, resize, augment, normalise.
+
+    Args:
+        index: of the training set.
+        form: what the model is given.
+        crop: the region that is decoded; None for the evaluation's resize and centre crop.
+        augmentations: (stream name, augmentation), in order.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        form: Format,
+        crop: Crop | None,
+        augmentations: Sequence[tuple[str, Augmentation]],
+        seed: int,
+    ) -> None:
+        self.index = index
+        self.form = form
+        self.crop = crop
+        self.augmentations = augmentations
+        self.seed = seed
+
+    def feed(self, epoch: int, samples: NDArray[np.int64]) -> list[Fed]:
+        """Return everything the graph is fed for a batch."""
+        sizes = self.index.sizes[samples]
+        fed: list[Fed] = [self.index.feed(samples)]
+        if self.crop is not None:
+            fed += self.crop.boxes(Draws(self.seed, epoch, samples, "crop"), sizes)
+        else:
+            fed += _whole(sizes, self.form)
+        for stream, augmentation in self.augmentations:
+            fed += augmentation.draw(Draws(self.seed, epoch, samples, stream), self.form.size)
+        return fed
+
+    def graph(self, machine: Machine, fed: Sequence[Node]) -> Node:
+        """Return the batch: float32 NCHW."""
+        if self.crop is not None:
+            region = _decode_region(self.index, self.form, machine, fed[0], fed[1], fed[2])
+            images = _resize(region, [self.form.size, self.form.size], self.form)
+        else:
+            images = _resize_and_crop(_decode(self.index, self.form, machine, fed[0]), fed[1], fed[2], self.form)
+        graph = Graph(images, self.form.size, self.form.channels)
+        rest = list(fed[3:])
+        empty = np.empty(0, np.int64)
+        for stream, augmentation in self.augmentations:
+            count = len(augmentation.draw(Draws(self.seed, 0, empty, stream), self.form.size))
+            augmentation.apply(graph, *rest[:count])
+            del rest[:count]
+        images, mirror = graph.finish()
+        return _normalise(images, self.form, mirror=mirror)
+
+
+class Evaluation:
+    """Resize the shorter side, crop the centre, normalise: Pillow's result to within one grey level."""
+
+    def __init__(self, index: Index, form: Format) -> None:
+        self.index = index
+        self.form = form
+
+    def feed(self, epoch: int, samples: NDArray[np.int64]) -> list[Fed]:  # noqa: ARG002 (as Training)
+        """Return everything the graph is fed for a batch."""
+        return [self.index.feed(samples), *_whole(self.index.sizes[samples], self.form)]
+
+    def graph(self, machine: Machine, fed: Sequence[Node]) -> Node:
+        """Return the batch: float32 NCHW."""
+        images = _decode(self.index, self.form, machine, fed[0])
+        return _normalise(_resize_and_crop(images, fed[1], fed[2], self.form), self.form)
+
+
+def build(
+    transform: Training | Evaluation, batches: Callable[[], list[Fed]], batch_size: int, machine: Machine
+) -> Any:
+    """Return a DALI pipeline over what ``batches`` feeds it.
+
+    Args:
+        transform: what is done to an image.
+        batches: returns ``transform.feed(...)`` of the next batch, or raises StopIteration.
+        batch_size: samples of a batch, at most.
+        machine: what it runs on.
+    """
+    outputs = len(transform.feed(0, np.zeros(1, np.int64)))
+    pipe = Pipeline(
+        batch_size=batch_size,
+        num_threads=machine.threads,
+        device_id=machine.device_id,
+        prefetch_queue_depth=machine.prefetch,
+        seed=0,
+    )
+    with pipe:
+        fed = fn.external_source(source=batches, num_outputs=outputs, batch=True)
+        pipe.set_outputs(transform.graph(machine, fed))
+    pipe.build()
+    return pipe
+
+
+def can_decode(index: Index, sample: int, channels: int) -> str | None:
+    """Return what is wrong with an image file, None if nothing is; decoded alone, on the CPU."""
+    pipe = Pipeline(batch_size=1, num_threads=1, device_id=None, prefetch_queue_depth=1)
+    with pipe:
+        data = fn.io.file.read(fn.external_source(source=lambda: index.feed(np.array([sample])), batch=True))
+        pipe.set_outputs(fn.decoders.image(data, output_type=_image_type(channels)))
+    try:
+        (image,) = pipe.run()
+    except RuntimeError as error:
+        text = str(error)
+        if "File mapping failed" in text:
+            return "is empty, missing or no file"
+        return "is damaged or cut off" if "#4" not in text else "is not an image that DALI decodes"
+    height, width = np.asarray(image[0]).shape[:2]
+    expected = tuple(int(side) for side in index.sizes[sample])
+    if (height, width) != expected:
+        return f"is {height}x{width} pixels, but was {expected[0]}x{expected[1]} when it was indexed"
+    return None
+
+
+def _whole(sizes: NDArray[np.int32], form: Format) -> list[Fed]:
+    resized = geometry.shorter_side(sizes, form.eval_resize)
+    return [resized.astype(np.float32), geometry.centre(resized, form.size)]
+
+
+def _image_type(channels: int) -> Any:
+    return types.GRAY if channels == 1 else types.RGB
+
+
+def _decode(index: Index, form: Format, machine: Machine, fed: Node) -> Node:
+    if index.pixels is not None:
+        return _pixels(fed, index.pixels.shape[3], form, machine)
+    return fn.decoders.image(fn.io.file.read(fed), device=machine.decoder, **_decoding(form, machine))
+
+
+def _decode_region(index: Index, form: Format, machine: Machine, fed: Node, start: Node, shape: Node) -> Node:
+    if index.pixels is not None:
+        region = fn.slice(fed, start, shape, axis_names="HW")
+        return _pixels(region, index.pixels.shape[3], form, machine)
+    files = fn.io.file.read(fed)
+    return fn.decoders.image_slice(
+        files, start=start, shape=shape, axis_names="HW", device=machine.decoder, **_decoding(form, machine)
+    )
+
+
+def _decoding(form: Format, machine: Machine) -> dict[str, Any]:
+    # the GPU decoder upsamples chroma as the CPU's does only where it is told to
+    fancy = {"jpeg_fancy_upsampling": True} if machine.decoder == "mixed" else {}
+    return {"output_type": _image_type(form.channels), **fancy}
+
+
+def _pixels(images: Node, channels: int, form: Format, machine: Machine) -> Node:
+    images = fn.reshape(images, layout="HWC") if machine.device == "cpu" else fn.reshape(images.gpu(), layout="HWC")
+    if channels == form.channels:
+        return images
+    return fn.color_space_conversion(images, image_type=_image_type(channels), output_type=_image_type(form.channels))
+
+
+def _resize(images: Node, size: Any, form: Format) -> Node:
+    return fn.resize(images, size=size, interp_type=_INTERPOLATION[form.interpolation], antialias=True)
+
+
+def _resize_and_crop(images: Node, size: Node, position: Node, form: Format) -> Node:
+    return fn.crop(
+        _resize(images, size, form),
+        crop=[form.size, form.size],
+        crop_pos_y=position[0],
+        crop_pos_x=position[1],
+    )
+
+
+def _normalise(images: Node, form: Format, mirror: Node | None = None) -> Node:
+    scaled = {"mean": [255 * value for value in form.mean], "std": [255 * value for value in form.std]}
+    flips = {} if mirror is None else {"mirror": mirror}
+    return fn.crop_mirror_normalize(images, dtype=types.FLOAT, output_layout="CHW", **scaled, **flips)

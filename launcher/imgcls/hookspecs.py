@@ -1,0 +1,85 @@
+"""Every hook that a plugin can implement: the whole contract.
+
+A plugin is a module under the entry-point group ``imgcls``. Each hook is called without arguments and
+returns :class:`imgcls.Component` objects; its body imports what it needs. The module itself imports only
+``imgcls`` and the standard library, because listing plugins must not import torch. What is said below of
+``build`` is the signature of the callable that ``Component.build`` names; it runs in the worker.
+"""
+
+from collections.abc import Iterable
+
+import pluggy
+
+from imgcls.component import Component
+
+hookspec = pluggy.HookspecMarker("imgcls")
+
+
+@hookspec
+def imgcls_models() -> Iterable[Component]:
+    """Models, for ``[model]``.
+
+    ``build(options, num_classes: int, in_channels: int) -> torch.nn.Module``: float images of shape
+    (N, in_channels, H, W) to logits of shape (N, num_classes).
+    """
+
+
+@hookspec
+def imgcls_datasets() -> Iterable[Component]:
+    """Datasets, for ``[data]``.
+
+    ``build(options, split) -> imgcls.Source | None`` with split ``"train"`` or ``"validation"``; called on
+    the driver only. None for validation means that there is none: a part of train is then held out, by
+    seed and class. Raises ``imgcls.UserError`` where the data is missing, with what to do.
+    """
+
+
+@hookspec
+def imgcls_augmentations() -> Iterable[Component]:
+    """Augmentations, for ``[[augment]]``, applied in the order written.
+
+    ``build(options) -> imgcls.Crop | imgcls.Augmentation``. All randomness is drawn from the counter-based
+    generator that is handed in; the DALI graph holds none.
+    """
+
+
+@hookspec
+def imgcls_optimizers() -> Iterable[Component]:
+    """Optimizers, for ``[optimizer]``.
+
+    ``build(options, model: torch.nn.Module) -> torch.optim.Optimizer``.
+    """
+
+
+@hookspec
+def imgcls_schedules() -> Iterable[Component]:
+    """Learning-rate schedules, for ``[schedule]``.
+
+    ``build(options, total_steps: int, steps_per_epoch: int) -> Callable[[int], float]``: a pure function
+    from the update's number, counted from 0, to a factor of the optimizer's own rate.
+    """
+
+
+@hookspec
+def imgcls_losses() -> Iterable[Component]:
+    """Losses, for ``[loss]``.
+
+    ``build(options, num_classes: int) -> torch.nn.Module``: float32 logits (N, classes) and int64 labels
+    (N,) to the mean over the N samples.
+    """
+
+
+@hookspec
+def imgcls_trackers() -> Iterable[Component]:
+    """Trackers, for ``[[track]]``; on rank 0 only.
+
+    ``build(options, folder: pathlib.Path) -> imgcls.Tracker`` with ``log(record)`` and ``close()``.
+    """
+
+
+@hookspec
+def imgcls_callbacks() -> Iterable[Component]:
+    """Callbacks, for ``[[callback]]``; on every rank.
+
+    ``build(options) -> imgcls.Callback``.
+    """

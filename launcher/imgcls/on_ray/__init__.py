@@ -1,0 +1,1 @@
+"""What drives workers. The only package that imports ray."""

@@ -1,0 +1,132 @@
+"""What Ray Train starts in each worker: Ray's context -> World, then the training loop."""
+
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imgcls.errors import UserError
+from imgcls.report.events import EventFile
+from imgcls.run_folder import RunFolder, write_whole
+
+# how long a worker that lost its peers waits to learn whether one of them had an error of its own
+_PATIENCE = 10.0
+_PEER_LOST = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "broken pipe")
+
+
+def work(config: Mapping[str, Any]) -> None:
+    """Train on one worker. Returns normally after an error of the program, which is recorded for the driver.
+
+    Ray Train replaces workers whose function raises. That is right for a worker that died and for those that
+    lost their connection to it, but an error of the program would only come again.
+    """
+    import ray.train
+
+    folder = RunFolder(Path(config["folder"]))
+    context = ray.train.get_context()
+    rank = context.get_world_rank()
+    _print_to(folder.logs / f"worker-{rank}.log")
+    events = EventFile(folder.events)
+    if rank == 0:
+        events.tell("phase", name="worker started")
+    try:
+        _train(folder, context, events)
+    except Exception as error:
+        collateral = _peer_lost(error)
+        _record(folder, rank, error, collateral)
+        traceback.print_exc()
+        if collateral and not _somebody_elses_error(folder):
+            raise
+    finally:
+        _leave()
+
+
+def _train(folder: RunFolder, context: Any, events: EventFile) -> None:
+    rank, size = context.get_world_rank(), context.get_world_size()
+    address = _meet(rank) if size > 1 else ""
+    if context.get_local_world_size() == size:
+        # all on one host: the loopback interface is there whatever the host's name resolves to
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    # needed by cuBLAS for repeatable sums, and read once when CUDA starts
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from imgcls.plan import Plan
+    from imgcls.train.loop import train
+    from imgcls.train.world import World, join_group, pick_device
+
+    local_rank = context.get_local_rank()
+    device = pick_device(local_rank)
+    if rank == 0:
+        events.tell("phase", name="torch and DALI imported")
+    if size > 1:
+        join_group(rank, size, address, device)
+    world = World(rank, size, local_rank, events.write, folder.stop.exists, device)
+    world.tell("phase", name="workers connected")
+    train(Plan.from_json(folder.plan.read_text(encoding="utf-8")), folder, world)
+
+
+def _meet(rank: int) -> str:
+    """Return rank 0's address, as torch.distributed takes it, on every rank."""
+    import ray
+    from ray.train.collective import broadcast_from_rank_zero
+
+    address = None
+    if rank == 0:
+        host = ray.util.get_node_ip_address()
+        with socket.socket() as probe:
+            probe.bind(("", 0))
+            address = f"tcp://{host}:{probe.getsockname()[1]}"
+    found: str = broadcast_from_rank_zero(address)
+    return found
+
+
+def _print_to(path: Path) -> None:
+    """Send this process's output, its libraries' too, to a file of the run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    # Ray has put objects of its own in their place
+    sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115, PTH123
+    sys.stderr = open(2, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115, PTH123
+
+
+def _peer_lost(error: Exception) -> bool:
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in text for word in _PEER_LOST)
+
+
+def _record(folder: RunFolder, rank: int, error: Exception, collateral: bool) -> None:
+    user = isinstance(error, UserError)
+    record = {
+        "rank": rank,
+        "host": socket.gethostname(),
+        "time": time.time(),
+        "collateral": collateral,
+        "user": user,
+        "text": str(error) if user else traceback.format_exc(),
+    }
+    write_whole(folder.errors / f"rank-{rank}.json", json.dumps(record, indent=1))
+
+
+def _somebody_elses_error(folder: RunFolder) -> bool:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        for path in folder.errors.glob("*.json"):
+            if not json.loads(path.read_text(encoding="utf-8"))["collateral"]:
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def _leave() -> None:
+    """Close the connections to the other workers, so that none waits for this one."""
+    if "torch" in sys.modules:
+        from imgcls.train.world import leave_group
+
+        leave_group()

@@ -1,0 +1,254 @@
+"""Recipe + plugins + data -> Plan: plain data that a worker obeys and a run's folder carries."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgcls.component import load, reference_to
+from imgcls.errors import UserError
+from imgcls.recipe.schema import Checkpointing, Loading, Train, Workers
+
+if TYPE_CHECKING:
+    from imgcls.recipe import Named, Recipe
+
+_RECORDED = ("imgcls", "torch", "ray", "nvidia-dali-cuda130", "nvidia-dali-cuda120", "numpy")
+# where and how a run is carried out: another value continues the same run
+_CIRCUMSTANCES = ("name", "workers", "loading", "checkpoint", "track", "versions")
+_GREY = {"channels": 1, "mean": (0.5,), "std": (0.5,)}
+_RGB = {"channels": 3, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A component by import reference, with all its options: what a worker needs to build it."""
+
+    name: str
+    build: str
+    options_type: str
+    options: Mapping[str, Any]
+    origin: str
+
+    @classmethod
+    def of(cls, named: "Named") -> "Reference":
+        """Return the reference to a recipe's component."""
+        component = named.found.component
+        where = reference_to(component.options)
+        return cls(named.found.name, component.build, where, asdict(named.options), named.found.origin)
+
+    def construct(self, **arguments: Any) -> Any:
+        """Import the builder and call it with the options and what else its hook's signature names.
+
+        Raises:
+            ImportError: the builder is not there.
+        """
+        return load(self.build)(self._options, **arguments)
+
+    @property
+    def _options(self) -> Any:
+        import json
+
+        from pydantic import TypeAdapter
+
+        # through JSON, as the recipe was: a tuple comes back as a tuple
+        return TypeAdapter(load(self.options_type)).validate_json(json.dumps(self.options), strict=True)
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the model is given: all values set.
+
+    Attributes:
+        size: height and width in pixels.
+        channels: 1 or 3.
+        mean: a value a channel, in 0..1.
+        std: a value a channel, in 0..1.
+        eval_resize: shorter side in pixels before the evaluation's centre crop.
+        interpolation: one of recipe.schema.Interpolation.
+    """
+
+    size: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    eval_resize: int
+    interpolation: str
+
+
+@dataclass(frozen=True)
+class IndexFile:
+    """Where the index of a split lies, what its paths are relative to, and what it must contain."""
+
+    path: str
+    root: str
+    digest: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """The two splits and their classes."""
+
+    dataset: Reference
+    classes: tuple[str, ...]
+    train: IndexFile
+    validation: IndexFile
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run depends on."""
+
+    name: str
+    seed: int
+    data: Data
+    format: Format
+    augment: tuple[Reference, ...]
+    model: Reference
+    optimizer: Reference
+    schedule: Reference
+    loss: Reference
+    callback: tuple[Reference, ...]
+    track: tuple[Reference, ...]
+    train: Train
+    checkpoint: Checkpointing
+    loading: Loading
+    workers: Workers
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text."""
+        return _adapter().dump_json(self, indent=2).decode() + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Return the plan that :meth:`to_json` wrote."""
+        return _adapter().validate_json(text, strict=True)  # type: ignore[no-any-return]
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes the run the run it is, flat: dotted key -> value."""
+        import json
+
+        tree = json.loads(self.to_json())
+        for key in _CIRCUMSTANCES:
+            del tree[key]
+        for split in ("train", "validation"):
+            tree["data"][split] = tree["data"][split]["digest"]
+        del tree["data"]["dataset"]
+        return dict(_flat(tree))
+
+
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Plan)
+
+
+def _flat(tree: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(tree, dict):
+        return [pair for k, v in tree.items() if k != "origin" for pair in _flat(v, f"{path}.{k}" if path else k)]
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        return [pair for i, v in enumerate(tree) for pair in _flat(v, f"{path}.{i}")]
+    return [(path, tree)]
+
+
+def differences(old: Plan, new: Plan) -> list[str]:
+    """Return what makes two plans different runs, a line each; circumstances do not count."""
+    keys = sorted(old.identity.keys() | new.identity.keys())
+    return [
+        f"{key}: was {old.identity.get(key, 'not set')}, is now {new.identity.get(key, 'not set')}"
+        for key in keys
+        if old.identity.get(key) != new.identity.get(key)
+    ]
+
+
+def make(recipe: "Recipe", data: Data, name: str) -> Plan:
+    """Return the plan of a run.
+
+    Raises:
+        UserError: values that do not go together.
+    """
+    workers = max(1, recipe.workers.count)
+    train = recipe.train
+    if train.batch_size < workers:
+        raise UserError(f"train.batch_size = {train.batch_size} cannot be shared by {workers} workers; raise it")
+    smallest = data.train.samples
+    if smallest < workers:
+        raise UserError(f"the training set has {smallest} samples, fewer than the {workers} workers")
+    if train.last_batch == "drop" and smallest < train.batch_size:
+        raise UserError(
+            f"train.batch_size = {train.batch_size} is more than the {smallest} samples of the training set, "
+            'and last_batch = "drop" leaves no batch; lower it, or set last_batch = "even"'
+        )
+    return Plan(
+        name=name,
+        seed=recipe.seed,
+        data=data,
+        format=resolve_format(recipe),
+        augment=tuple(Reference.of(named) for named in recipe.augment),
+        model=Reference.of(recipe.model),
+        optimizer=Reference.of(recipe.optimizer),
+        schedule=Reference.of(recipe.schedule),
+        loss=Reference.of(recipe.loss),
+        callback=tuple(Reference.of(named) for named in recipe.callback),
+        track=tuple(Reference.of(named) for named in recipe.track),
+        train=train,
+        checkpoint=recipe.checkpoint,
+        loading=recipe.loading,
+        workers=recipe.workers,
+        versions=_versions(),
+    )
+
+
+def resolve_format(recipe: "Recipe") -> Format:
+    """Return what the recipe says of the model's input, completed by the model's own published facts.
+
+    Raises:
+        UserError: values that do not go together.
+    """
+    facts, own = recipe.model.found.component.facts, recipe.input
+    size = own.size or int(facts.get("input_size", 224))
+    channels = own.channels or int(facts.get("channels", 3))
+    same = channels == facts.get("channels", 3)
+    fallback = {**(_GREY if channels == 1 else _RGB), **(facts if same else {})}
+    # a model's evaluation resize belongs to its own input size: keep their ratio
+    resize = round(facts.get("eval_resize", size) * size / facts.get("input_size", size))
+    found = Format(
+        size=size,
+        channels=channels,
+        mean=_per_channel("mean", own.mean or tuple(fallback["mean"]), channels),
+        std=_per_channel("std", own.std or tuple(fallback["std"]), channels),
+        eval_resize=own.eval_resize or resize,
+        interpolation=own.interpolation or str(facts.get("interpolation", "bilinear")),
+    )
+    if found.eval_resize < found.size:
+        raise UserError(f"input.eval_resize = {found.eval_resize} is less than input.size = {found.size}")
+    if min(found.std) <= 0:
+        raise UserError(f"input.std must be above 0, got {list(found.std)}")
+    return found
+
+
+def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    if len(values) == 1:
+        return values * channels
+    if len(values) != channels:
+        raise UserError(f"input.{name} has {len(values)} values for {channels} channels")
+    return values
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def absolute(path: str) -> str:
+    """Return a path as every process of this machine finds it."""
+    return str(Path(path).expanduser().absolute())

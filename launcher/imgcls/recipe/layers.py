@@ -1,0 +1,231 @@
+"""The files and overrides a recipe is made of, laid over each other, each value with its origin."""
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from imgcls.errors import UserError
+from imgcls.recipe.locate import KeyPath, key_lines
+from imgcls.recipe.problems import Problem, RecipeError
+
+Table = dict[str, Any]
+# tables whose `name` says which component they configure: another name, and the options below it go too
+NAMED = ("model", "data", "optimizer", "schedule", "loss")
+LISTS = ("augment", "track", "callback")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A file, or one option of the command line."""
+
+    label: str
+    tree: Table
+    text: str | None = None  # of a file
+
+    @cached_property
+    def lines(self) -> dict[KeyPath, int]:
+        """Line numbers of a file's keys."""
+        return key_lines(self.text) if self.text is not None else {}
+
+    def where(self, path: KeyPath) -> tuple[int, str]:
+        """Return a sort key and ``file:line`` (or the command-line option) for a key or the table around it."""
+        while self.text is not None and path not in self.lines:
+            path = path[:-1]
+        if self.text is None:
+            return 1_000_000, self.label
+        return self.lines[path], f"{self.label}:{self.lines[path]}"
+
+
+@dataclass
+class Merged:
+    """All layers as one tree. ``origins`` maps each key path to its layer and its path within that layer."""
+
+    tree: Table = field(default_factory=dict)
+    origins: dict[KeyPath, tuple[Layer, KeyPath]] = field(default_factory=dict)
+
+    def where(self, path: KeyPath) -> tuple[int, str]:
+        """Return a sort key and the place of a key; of the table around it where the key is not written."""
+        while path and path not in self.origins:
+            path = path[:-1]
+        layer, own = self.origins[path]
+        return layer.where(own)
+
+    def problem(self, path: KeyPath, text: str) -> Problem:
+        """Return the problem with a key."""
+        order, where = self.where(path)
+        return Problem(order, where, ".".join(str(part) for part in path), text)
+
+
+def merge(path: Path, overrides: Sequence[str], flags: Sequence[tuple[str, Table]] = ()) -> Merged:
+    """Read a recipe file and what it extends, and lay the overrides over it.
+
+    Args:
+        path: the recipe.
+        overrides: ``key=value`` texts of ``--set``.
+        flags: further options of the command line as (text, table).
+
+    Raises:
+        RecipeError: a file that is no TOML, a file that is not there, an override without a value.
+    """
+    merged = Merged()
+    layers = _file_layers(path, ())
+    merged.origins[()] = (layers[-1], ())
+    for layer in layers:
+        _lay_over(merged, merged.tree, layer, layer.tree, (), ())
+    problems = []
+    for text in overrides:
+        try:
+            tree = _parse_override(text)
+        except ValueError as error:
+            problems.append(Problem(1_000_000, f"--set {text}", "", str(error)))
+            continue
+        problems += _override(merged, Layer(f"--set {text}", tree))
+    for text, tree in flags:
+        problems += _override(merged, Layer(text, tree))
+    if problems:
+        raise RecipeError(problems)
+    return merged
+
+
+def _file_layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
+    text = _read(path, above)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError([_syntax_problem(path, text, error)]) from None
+    tree = _long_forms(tree)
+    layer = Layer(str(path), tree, text)
+    base = tree.pop("extends", None)
+    if base is None:
+        return [layer]
+    if not isinstance(base, str):
+        order, where = layer.where(("extends",))
+        raise RecipeError([Problem(order, where, "extends", 'expected the path of a recipe, as in "base.toml"')])
+    target = path.parent / base
+    if target.resolve() in [p.resolve() for p in (*above, path)]:
+        order, where = layer.where(("extends",))
+        raise RecipeError([Problem(order, where, "extends", f"{base} extends this file in turn")])
+    if not target.is_file():
+        order, where = layer.where(("extends",))
+        raise RecipeError([Problem(order, where, "extends", f"there is no file {target}")])
+    return [*_file_layers(target, (*above, path)), layer]
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> str:
+    try:
+        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text (byte {error.start}); a recipe is a TOML file") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Problem:
+    message, _, position = str(error).partition(" (at ")
+    words = position.rstrip(")").replace(",", "").split()
+    if "line" in words:
+        line = int(words[words.index("line") + 1])
+    else:  # "(at end of document)"
+        line = max(1, text.rstrip("\n").count("\n") + 1)
+    return Problem(line, f"{path}:{line}", "", f"not valid TOML: {message[0].lower()}{message[1:]}")
+
+
+def _long_forms(tree: Table) -> Table:
+    """Spell out ``model = "resnet50"`` as ``[model] name = "resnet50"``."""
+    long = dict(tree)
+    for key in NAMED:
+        if isinstance(long.get(key), str):
+            long[key] = {"name": long[key]}
+    for key in LISTS:
+        if isinstance(long.get(key), list):
+            long[key] = [{"name": item} if isinstance(item, str) else item for item in long[key]]
+    return long
+
+
+def _lay_over(merged: Merged, into: Table, layer: Layer, tree: Table, path: KeyPath, own: KeyPath) -> None:
+    if len(path) == 1 and path[0] in NAMED and _renames(into, tree):
+        into.clear()
+        _forget(merged, path)
+    merged.origins[path] = (layer, own)
+    for key, value in tree.items():
+        here, there = (*path, key), (*own, key)
+        if isinstance(value, dict) and isinstance(into.get(key, {}), dict):
+            into.setdefault(key, {})
+            _lay_over(merged, into[key], layer, value, here, there)
+        else:
+            _forget(merged, here)
+            into[key] = value
+            _remember(merged, layer, value, here, there)
+
+
+def _renames(into: Table, tree: Table) -> bool:
+    return "name" in tree and "name" in into and tree["name"] != into["name"]
+
+
+def _forget(merged: Merged, path: KeyPath) -> None:
+    for key in [k for k in merged.origins if k[: len(path)] == path and k != ()]:
+        del merged.origins[key]
+
+
+def _remember(merged: Merged, layer: Layer, value: Any, path: KeyPath, own: KeyPath) -> None:
+    merged.origins[path] = (layer, own)
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        _remember(merged, layer, child, (*path, key), (*own, key))
+
+
+def _parse_override(text: str) -> Table:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ValueError("expected key=value, as in --set optimizer.lr=0.4")
+    try:
+        return _long_forms(tomllib.loads(f"{key} = {value}"))
+    except tomllib.TOMLDecodeError:
+        pass
+    try:
+        tree = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        raise ValueError(f"'{key}' is not a key, as in optimizer.lr") from None
+    # a bare word, as in --set data.root=DIR: TOML would want quotes that a shell takes away
+    leaf = tree
+    while isinstance(inner := next(iter(leaf.values())), dict):
+        leaf = inner
+    leaf[next(iter(leaf))] = value.strip()
+    return _long_forms(tree)
+
+
+def _override(merged: Merged, layer: Layer) -> list[Problem]:
+    """Lay one override over the tree; ``augment.0.p`` and ``augment.cutout.p`` reach into lists."""
+    for key in LISTS:
+        inner, items = layer.tree.get(key), merged.tree.get(key, [])
+        if not isinstance(inner, dict) or not isinstance(items, list):
+            continue
+        (which, table) = next(iter(inner.items()))
+        index = _position(items, which)
+        if index is None or not isinstance(table, dict):
+            names = [str(i["name"]) for i in items if isinstance(i, dict) and "name" in i]
+            near = difflib.get_close_matches(which, names, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
+            text = f"the recipe has no [[{key}]] '{which}'; {hint}"
+            return [Problem(1_000_000, layer.label, "", text)]
+        _lay_over(merged, items[index], layer, table, (key, index), (key, which))
+        return []
+    _lay_over_root(merged, layer)
+    return []
+
+
+def _lay_over_root(merged: Merged, layer: Layer) -> None:
+    root = merged.origins[()]
+    _lay_over(merged, merged.tree, layer, layer.tree, (), ())
+    merged.origins[()] = root
+
+
+def _position(items: list[Any], which: str) -> int | None:
+    if which.isdigit():
+        return int(which) if int(which) < len(items) else None
+    named = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("name") == which]
+    return named[0] if len(named) == 1 else None

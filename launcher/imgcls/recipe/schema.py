@@ -1,0 +1,80 @@
+"""The tables of a recipe that belong to imgcls itself; the other tables are components' own options.
+
+Each field's help line is what ``imgcls recipe show`` and the README print.
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from imgcls.component import options
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+@options
+class Input:
+    """What the model is given. Unset values are the model's own published ones."""
+
+    size: Annotated[int | None, Gt(0), "height and width in pixels"] = None
+    channels: Annotated[Literal[1, 3] | None, "1: grey, 3: RGB"] = None
+    mean: Annotated[tuple[float, ...] | None, MinLen(1), "subtracted, a value a channel, in 0..1"] = None
+    std: Annotated[tuple[float, ...] | None, MinLen(1), "divided by, a value a channel, in 0..1"] = None
+    eval_resize: Annotated[int | None, Gt(0), "shorter side in pixels before the evaluation's centre crop"] = None
+    interpolation: Annotated[Interpolation | None, "with antialiasing, in training and evaluation"] = None
+
+
+@options
+class Train:
+    """How long, in what batches, in what precision."""
+
+    epochs: Annotated[int, Gt(0), "passes over the training set"]
+    batch_size: Annotated[int, Gt(0), "samples per update over all workers"]
+    last_batch: Annotated[
+        Literal["even", "drop"],
+        "even: every sample once, batches differ by one at most; drop: equal batches, the rest is left out",
+    ] = "even"
+    precision: Annotated[
+        Literal["auto", "float32", "bf16"], "auto: bf16 on a GPU that has it, float32 elsewhere"
+    ] = "auto"
+    deterministic: Annotated[bool, "only algorithms that repeat bit for bit, on a GPU too"] = True
+    evaluate_every: Annotated[int, Gt(0), "epochs between evaluations; the last epoch is always evaluated"] = 1
+    eval_batch_size: Annotated[int, Gt(0), "samples per forward pass of an evaluation"] = 128
+    log_every: Annotated[int, Gt(0), "updates between lines in metrics.jsonl"] = 50
+
+
+@options
+class Checkpointing:
+    """When the state of a run is written, and how much of it is kept."""
+
+    every_epochs: Annotated[int, Gt(0), "epochs between checkpoints"] = 1
+    every_steps: Annotated[int | None, Gt(0), "updates between checkpoints within an epoch"] = None
+    keep: Annotated[int, Gt(0), "how many of the newest are kept, beside the best"] = 2
+
+
+@options
+class Loading:
+    """The input pipeline of each worker; has no influence on what is read."""
+
+    threads: Annotated[int | None, Gt(0), "DALI threads; unset: the worker's CPUs"] = None
+    prefetch: Annotated[int, Ge(1), Le(16), "batches made ahead"] = 2
+    decode: Annotated[
+        Literal["auto", "cpu", "gpu"], "where JPEGs are decoded; auto: on the worker's GPU if it has one"
+    ] = "auto"
+
+
+@options
+class Workers:
+    """The processes that train."""
+
+    count: Annotated[int, Ge(0), Le(4096), "0: in this process, without Ray"] = 1
+    cpus: Annotated[float | None, Gt(0), "CPUs of each worker, may be a fraction; unset: an equal share"] = None
+    max_failures: Annotated[int, Ge(0), "how often killed workers are replaced before the run ends"] = 3
+
+
+@options
+class Expectation:
+    """What a run of the recipe reaches, and where the figure is from."""
+
+    top1: Annotated[float, Ge(0), Le(100), "percent"]
+    source: Annotated[str, "who measured it, on what"]

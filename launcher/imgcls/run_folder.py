@@ -1,0 +1,128 @@
+"""The folder of a run: what lies where, and who may write to it."""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgcls.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files in a run's folder. It must be on storage that every worker sees."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """What the workers obey, as JSON."""
+        return self.path / "plan.json"
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe, every value written out."""
+        return self.path / "recipe.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: training losses, evaluations."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """What rank 0 tells the live view; begun anew at each launch."""
+        return self.path / "events.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """What a finished run reached, as JSON."""
+        return self.path / "result.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what Ray and the workers print."""
+        return self.path / "logs"
+
+    @property
+    def errors(self) -> Path:
+        """Folder of what went wrong in the workers of this launch."""
+        return self.path / "errors"
+
+    @property
+    def stop(self) -> Path:
+        """Its presence asks the workers to write a checkpoint and end."""
+        return self.path / "stop"
+
+    @property
+    def index_cache(self) -> Path:
+        """Folder of data indexes, shared by the runs of one storage."""
+        return self.path.parent / ".index"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            for folder in (self.path, self.checkpoints, self.logs, self.errors):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"the storage {self.path} cannot be written: {error.strerror}; set --storage") from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process alone; the kernel lets go when the process ends, however it ends.
+
+        Raises:
+            UserError: another process has it.
+        """
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise UserError(
+                    f"{self.path} is in use by {holder}; wait for it, or give this run another --name"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+    def begin(self) -> None:
+        """Forget what the last launch left for its own live view."""
+        self.stop.unlink(missing_ok=True)
+        self.events.write_text("")
+        for record in self.errors.glob("*.json"):
+            record.unlink()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that readers and a crash find the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds."""
+    return json.loads(path.read_text(encoding="utf-8"))

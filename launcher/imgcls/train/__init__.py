@@ -1,0 +1,1 @@
+"""What one worker does. torch; no ray, no plugin lookup."""

@@ -1,0 +1,48 @@
+"""The run in this process: no Ray, starts in seconds, and a debugger works."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from imgcls.plan import Plan
+from imgcls.run_folder import RunFolder
+
+
+def run(plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[], None]) -> bool:
+    """Train in this process; return whether the run came to its end.
+
+    Args:
+        plan: of the run.
+        folder: of the run.
+        emit: takes events.
+        stopping: called at the first Ctrl-C; training then ends at the next look. A second ends the process.
+    """
+    with _stop_on_interrupt(stopping) as stop_requested:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        from imgcls.train.loop import train
+        from imgcls.train.world import World, pick_device
+
+        world = World(emit=emit, stop_requested=stop_requested, device=pick_device(0))
+        world.tell("phase", name="torch and DALI imported")
+        return train(plan, folder, world).finished
+
+
+@contextmanager
+def _stop_on_interrupt(stopping: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    asked = False
+
+    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        stopping()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

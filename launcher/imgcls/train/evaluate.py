@@ -1,0 +1,92 @@
+"""Top-1 and top-5 as counts over exactly the samples there are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from imgcls.train.step import Autocast
+from imgcls.train.world import World
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts over an evaluation set.
+
+    Attributes:
+        n: samples.
+        correct1: whose label has the highest logit.
+        correct5: whose label is among the five highest, or among all where there are fewer classes.
+        loss_sum: of the loss over the samples.
+    """
+
+    n: int
+    correct1: int
+    correct5: int
+    loss_sum: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return ``top1`` and ``top5`` in percent, the mean ``loss``, and ``n``."""
+        return {
+            "top1": 100 * self.correct1 / self.n,
+            "top5": 100 * self.correct5 / self.n,
+            "loss": self.loss_sum / self.n,
+            "n": self.n,
+        }
+
+
+def correct_within(logits: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Return for each sample whether its label is among the k highest logits: bool (N,).
+
+    Among equal logits the lower class comes first, so ties have one answer everywhere. A row with a logit
+    that is no number is wrong.
+    """
+    own = logits.gather(1, labels[:, None])
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    before = (logits > own) | ((logits == own) & (classes < labels[:, None]))
+    return (before.sum(1) < k) & ~logits.isnan().any(1)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    batch_size: int,
+    classes: int,
+    precision: Autocast,
+    world: World,
+) -> Score:
+    """Return the score over all ranks' batches, the same on every rank.
+
+    A short batch is filled up with zeros before the forward pass, so that every pass has one shape and a sample's
+    logits do not depend on how many workers there are; what was filled in is not counted.
+
+    Args:
+        model: gives logits (N, classes).
+        batches: this rank's images (N, C, H, W) and labels (N,).
+        batch_size: of every forward pass.
+        classes: number of them.
+        precision: context of the forward pass.
+        world: the processes.
+    """
+    counts = torch.zeros(3, dtype=torch.int64, device=world.device)
+    loss = torch.zeros((), dtype=torch.float64, device=world.device)
+    was_training = model.training
+    model.eval()
+    for images, labels in batches:
+        n = len(labels)
+        if n < batch_size:
+            images = torch.cat([images, images.new_zeros(batch_size - n, *images.shape[1:])])
+        with precision():
+            logits = model(images)
+        logits = logits[:n].float()
+        first = correct_within(logits, labels, 1).sum()
+        fifth = correct_within(logits, labels, min(5, classes)).sum()
+        counts += torch.stack([torch.tensor(n, device=world.device), first, fifth])
+        loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
+    model.train(was_training)
+    world.sum(counts)
+    world.sum(loss)
+    n, correct1, correct5 = counts.tolist()
+    return Score(n, correct1, correct5, loss.item())

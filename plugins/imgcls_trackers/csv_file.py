@@ -1,0 +1,52 @@
+"""Metrics as CSV, for spreadsheets: ``metrics-train.csv``, ``metrics-evaluation.csv``, and so on."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from imgcls import Tracker
+from imgcls_trackers.options import Csv
+
+
+class CsvTracker(Tracker):
+    """Writes each kind of record to a file of its own; a continued run first drops what it will repeat.
+
+    Args:
+        folder: the run's folder.
+        prefix: of the files' names.
+    """
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self.folder = folder
+        self.prefix = prefix
+
+    def _file(self, kind: str) -> Path:
+        return self.folder / f"{self.prefix}-{kind}.csv"
+
+    def rewind(self, step: int) -> None:
+        """Forget every record later than an update's number."""
+        for path in self.folder.glob(f"{self.prefix}-*.csv"):
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            if not rows:
+                continue
+            with path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(row for row in rows if int(row["step"]) <= step)
+
+    def log(self, record: Mapping[str, object]) -> None:
+        """Append one record."""
+        row = {key: value for key, value in record.items() if key != "kind"}
+        path = self._file(str(record["kind"]))
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def build(options: Csv, folder: Path) -> CsvTracker:
+    """A tracker that writes below the run's folder."""
+    return CsvTracker(folder, options.prefix)
