@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""The errors that are shown without our own traceback."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message says what is wrong, where, and what to do about it.
     """
+
+
+class WorkerError(Exception):
+    """What ended a run in a worker: the worker's own traceback, once, with its rank and host; exit code 1."""

@@ -120,7 +120,8 @@ class Plan:
 
     def to_json(self) -> str:
         """Return the plan as JSON text."""
-        return _adapter().dump_json(self, indent=2).decode() + "\n"
+        text: str = _adapter().dump_json(self, indent=2).decode()
+        return text + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":

@@ -136,9 +136,7 @@ class Plugins:
             except Exception as error:  # noqa: BLE001
                 self.loaded.remove(plugin)
                 self._manager.unregister(name=plugin.plugin)
-                self.broken.append(
-                    Broken(plugin.plugin, plugin.distribution, plugin.version, _why(error))
-                )
+                self.broken.append(Broken(plugin.plugin, plugin.distribution, plugin.version, _why(error)))
             else:
                 found.update(mine)
         return found

@@ -82,7 +82,9 @@ class RunFolder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"the storage {self.path} cannot be written: {error.strerror}; set --storage") from None
+            raise UserError(
+                f"the storage {self.path} cannot be written: {error.strerror}; set --storage"
+            ) from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -14,7 +14,9 @@ class RandomResizedCrop:
     """Szegedy et al., 2014, arXiv:1409.4842, section 6, with torchvision's algorithm."""
 
     scale: Annotated[tuple[Share, Share], "least and greatest share of the image's area"] = (0.08, 1.0)
-    ratio: Annotated[tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]], "least and greatest width / height"] = (
+    ratio: Annotated[
+        tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]], "least and greatest width / height"
+    ] = (
         3 / 4,
         4 / 3,
     )

@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import numpy as np
+
 from imgcls import Source, UserError
 from imgcls_datasets import idx
 from imgcls_datasets.options import FashionMnist
@@ -45,7 +47,7 @@ def build(options: FashionMnist, split: str) -> Source:
     prefix = "train" if split == "train" else "t10k"
     images = idx.read(_file(folder, f"{prefix}-images-idx3-ubyte"))
     labels = idx.read(_file(folder, f"{prefix}-labels-idx1-ubyte"))
-    return Source.from_pixels(images[..., None], labels, CLASSES)
+    return Source.from_pixels(images[..., None], labels.astype(np.int64), CLASSES)
 
 
 def _folder(options: FashionMnist) -> Path:

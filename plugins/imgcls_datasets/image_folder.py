@@ -19,7 +19,9 @@ def build(options: ImageFolder, split: str) -> Source | None:
     """
     root = Path(options.root).expanduser()
     if not root.is_dir():
-        raise UserError(f"data image_folder: there is no folder {root}; set data.root to your folder of class folders")
+        raise UserError(
+            f"data image_folder: there is no folder {root}; set data.root to your folder of class folders"
+        )
     train = root / "train" if (root / "train").is_dir() else root
     classes = class_folders(train)
     if split == "train":

@@ -9,4 +9,6 @@ from imgcls import Component, hookimpl
 def imgcls_trackers() -> Iterable[Component]:
     from imgcls_trackers.options import Csv
 
-    return [Component("csv", "imgcls_trackers.csv_file:build", Csv, summary="one CSV file for each kind of record")]
+    return [
+        Component("csv", "imgcls_trackers.csv_file:build", Csv, summary="one CSV file for each kind of record")
+    ]

@@ -66,7 +66,11 @@ _TORCHVISION = "torchvision, IMAGENET1K_V1 weights"
 
 
 def _resnet(
-    depth: int, block: Literal["basic", "bottleneck"], layers: tuple[int, int, int, int], params: float, top1: float
+    depth: int,
+    block: Literal["basic", "bottleneck"],
+    layers: tuple[int, int, int, int],
+    params: float,
+    top1: float,
 ) -> _Row:
     return _Row(
         f"resnet{depth}",

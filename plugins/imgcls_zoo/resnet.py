@@ -69,13 +69,15 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        inputs = 64
-        for stage, (depth, width) in enumerate(zip(options.layers, (64, 128, 256, 512), strict=True), start=1):
-            self.add_module(f"layer{stage}", _stage(block, inputs, width, depth, stride=1 if stage == 1 else 2))
-            inputs = width * block.expansion
+        first, second, third, fourth = options.layers
+        wider = block.expansion
+        self.layer1 = _stage(block, 64, 64, first, stride=1)
+        self.layer2 = _stage(block, 64 * wider, 128, second, stride=2)
+        self.layer3 = _stage(block, 128 * wider, 256, third, stride=2)
+        self.layer4 = _stage(block, 256 * wider, 512, fourth, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(options.dropout)
-        self.fc = nn.Linear(inputs, num_classes)
+        self.fc = nn.Linear(512 * wider, num_classes)
         self._initialise(options.zero_init_residual)
 
     def _initialise(self, zero_init_residual: bool) -> None:

@@ -38,6 +38,6 @@ def main() -> None:
         code = 2
     except BrokenPipeError:
         # the reader of a pipe, such as head, has seen enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -74,7 +74,9 @@ def _folder_name(name: str) -> str:
     from imgcls.errors import UserError
 
     if name in ("", ".", "..") or "/" in name or name.startswith("."):
-        raise UserError(f"--name '{name}' cannot be the name of a folder in the storage; use letters, digits, - and _")
+        raise UserError(
+            f"--name '{name}' cannot be the name of a folder in the storage; use letters, digits, - and _"
+        )
     return name
 
 
@@ -152,6 +154,8 @@ class Launch:
             )
 
     def _train(self, plan: "Plan", cpus: float) -> None:
+        from imgcls.errors import WorkerError
+
         try:
             if plan.workers.count == 0:
                 from imgcls.train import alone
@@ -161,9 +165,10 @@ class Launch:
                 from imgcls.on_ray import driver
 
                 finished = driver.run(plan, self.folder, cpus, self.view.show, self._stopping)
-        except Exception as error:
+        except WorkerError as error:
             self.view.close()
-            self._say_failed(error)
+            click.echo(str(error), err=True)
+            sys.exit(1)
         finally:
             self.view.close()
         if self.timings:
@@ -175,14 +180,6 @@ class Launch:
 
     def _stopping(self) -> None:
         self.view.line("stopping: a checkpoint is being written; Ctrl-C again ends at once")
-
-    def _say_failed(self, error: Exception) -> None:
-        from imgcls.errors import UserError
-
-        if type(error).__name__ != "WorkerError" or isinstance(error, UserError):
-            raise error
-        click.echo(str(error), err=True)
-        sys.exit(1)
 
     def _say_timings(self) -> None:
         from imgcls.report.timings import table
@@ -207,7 +204,11 @@ class Launch:
 
     def _say_stopped(self) -> None:
         step = self.view.last.get("stopped", {}).get("step")
-        where = f"stopped after step {step}, with a checkpoint" if step is not None else "stopped before the first step"
+        where = (
+            f"stopped after step {step}, with a checkpoint"
+            if step is not None
+            else "stopped before the first step"
+        )
         self.view.line(f"{where}; to continue:\n    {shlex.join(['imgcls', *sys.argv[1:]])}")
         sys.exit(130)
 

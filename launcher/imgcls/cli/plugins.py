@@ -29,7 +29,8 @@ def plugins(as_json: bool) -> None:
             }
         )
     broken = [
-        {"plugin": b.plugin, "package": b.distribution, "version": b.version, "error": b.error} for b in found.broken
+        {"plugin": b.plugin, "package": b.distribution, "version": b.version, "error": b.error}
+        for b in found.broken
     ]
     if as_json:
         click.echo(json.dumps([*rows, *broken], indent=2))

@@ -34,6 +34,7 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
     found = read(path, installed(), overrides)
     form = resolve_format(found)
     click.echo(
-        f"{path}: ok: {found.model.found.name} on {found.data.found.name}, {form.size}x{form.size}x{form.channels}, "
+        f"{path}: ok: {found.model.found.name} on {found.data.found.name}, "
+        f"{form.size}x{form.size}x{form.channels}, "
         f"{found.train.epochs} epochs of batches of {found.train.batch_size}"
     )

@@ -37,7 +37,9 @@ def philox(counter: tuple[NDArray[np.uint64], ...], key: tuple[int, int]) -> tup
     return c0, c1, c2, c3
 
 
-def words(seed: int, stream: str, epoch: int, samples: NDArray[np.int64], first: int, count: int) -> NDArray[np.uint64]:
+def words(
+    seed: int, stream: str, epoch: int, samples: NDArray[np.int64], first: int, count: int
+) -> NDArray[np.uint64]:
     """Return ``count`` 32-bit words for each sample, from word ``first`` of a stream on: uint64 (n, count)."""
     start, stop = first // 4, -(-(first + count) // 4)
     blocks = np.arange(start, stop, dtype=np.uint64)[None, :]
@@ -88,7 +90,7 @@ class Draws:
         """Return float64 (n, count), evenly distributed in [0, 1)."""
         drawn = words(self.seed, self.stream, self.epoch, self.samples, self._used, count)
         self._used += count
-        return drawn * 2.0**-32
+        return drawn.astype(np.float64) * np.float64(2.0**-32)
 
     def integers(self, below: int, count: int = 1) -> NDArray[np.int64]:
         """Return int64 (n, count), evenly distributed in 0..below-1; below is at most 2**20."""

@@ -155,7 +155,7 @@ def _index(
     digest = hashlib.sha256(json.dumps(classes).encode())
     for array in (labels.astype("<i8"), sizes.astype("<i4"), pixels):
         if array is not None:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     for path in () if paths is None else paths:
         digest.update(path + b"\0")
     return Index(classes, labels, sizes, root, paths, pixels, digest.hexdigest())
@@ -163,7 +163,7 @@ def _index(
 
 def _fingerprint(source: Source) -> str:
     digest = hashlib.sha256(json.dumps(source.classes).encode())
-    digest.update(np.ascontiguousarray(source.labels.astype("<i8")))
+    digest.update(np.ascontiguousarray(source.labels.astype("<i8")).data)
     missing = []
     for path in source.paths:
         try:

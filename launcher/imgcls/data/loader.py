@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.utils.dlpack
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -76,7 +77,7 @@ def _run(pipe: Any, index: Index, samples: NDArray[np.int64], channels: int) -> 
         (images,) = pipe.run()
     except RuntimeError as error:
         raise _named(index, samples, channels, error) from error
-    return torch.from_dlpack(images.as_tensor())
+    return torch.utils.dlpack.from_dlpack(images.as_tensor())
 
 
 def _named(index: Index, samples: NDArray[np.int64], channels: int, error: Exception) -> Exception:

@@ -197,10 +197,14 @@ def _decoding(form: Format, machine: Machine) -> dict[str, Any]:
 
 
 def _pixels(images: Node, channels: int, form: Format, machine: Machine) -> Node:
-    images = fn.reshape(images, layout="HWC") if machine.device == "cpu" else fn.reshape(images.gpu(), layout="HWC")
+    images = (
+        fn.reshape(images, layout="HWC") if machine.device == "cpu" else fn.reshape(images.gpu(), layout="HWC")
+    )
     if channels == form.channels:
         return images
-    return fn.color_space_conversion(images, image_type=_image_type(channels), output_type=_image_type(form.channels))
+    return fn.color_space_conversion(
+        images, image_type=_image_type(channels), output_type=_image_type(form.channels)
+    )
 
 
 def _resize(images: Node, size: Any, form: Format) -> Node:
@@ -217,6 +221,11 @@ def _resize_and_crop(images: Node, size: Node, position: Node, form: Format) -> 
 
 
 def _normalise(images: Node, form: Format, mirror: Node | None = None) -> Node:
-    scaled = {"mean": [255 * value for value in form.mean], "std": [255 * value for value in form.std]}
-    flips = {} if mirror is None else {"mirror": mirror}
-    return fn.crop_mirror_normalize(images, dtype=types.FLOAT, output_layout="CHW", **scaled, **flips)
+    return fn.crop_mirror_normalize(
+        images,
+        dtype=types.FLOAT,
+        output_layout="CHW",
+        mean=[255 * value for value in form.mean],
+        std=[255 * value for value in form.std],
+        mirror=0 if mirror is None else mirror,
+    )

@@ -35,7 +35,11 @@ class Source:
 
     @classmethod
     def from_files(
-        cls, root: Path, paths: Sequence[str], labels: Sequence[int] | NDArray[np.int64], classes: Sequence[str]
+        cls,
+        root: Path,
+        paths: Sequence[str],
+        labels: Sequence[int] | NDArray[np.int64],
+        classes: Sequence[str],
     ) -> "Source":
         """Encoded image files: paths relative to ``root``, with a label each."""
         return cls(tuple(classes), np.asarray(labels, np.int64), root=root, paths=tuple(paths))

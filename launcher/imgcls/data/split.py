@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 from imgcls.data.draws import words
 
 
-def stratified(
-    labels: NDArray[np.int64], share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def stratified(labels: NDArray[np.int64], share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the samples of training and validation: two rising int64 arrays.
 
     Each class gives its share, rounded, but keeps at least one sample for training, and gives at least one

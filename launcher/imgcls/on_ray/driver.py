@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from imgcls.errors import UserError
+from imgcls.errors import UserError, WorkerError
 from imgcls.on_ray.worker import work
 from imgcls.plan import Plan
 from imgcls.report.events import EventFile, EventFollower
@@ -32,10 +32,6 @@ _SETTINGS = {
 _OBJECT_STORE = 100_000_000  # bytes; nothing large passes through it
 _POLL = 0.05  # seconds between looks at the event file
 _GRACE = 15.0  # seconds for the other workers to end after one had an error
-
-
-class WorkerError(Exception):
-    """A worker's own traceback, once, with its rank and host."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,7 @@ def _trainer(job: _Job) -> Any:
     if 0 < gpus < workers.count:
         raise UserError(f"{workers.count} workers, but this machine has {gpus} GPUs; start at most that many")
 
-    class Trainer(DataParallelTrainer):  # type: ignore[misc]
+    class Trainer(DataParallelTrainer):
         # TorchTrainer's only addition is a process group, which our worker makes itself: importing it
         # brings torch into the driver and the controller, 3 s each
 
@@ -189,7 +185,7 @@ def _trainer(job: _Job) -> Any:
             needless = (DatasetsCallback, PlacementGroupCleanerCallback)
             return [c for c in super()._create_default_callbacks() if not isinstance(c, needless)]
 
-    class Watcher(UserCallback):  # type: ignore[misc]
+    class Watcher(UserCallback):
         def __init__(self, events: str) -> None:
             self.events = events
 
@@ -240,6 +236,6 @@ def _raise_worker_errors(job: _Job, failure: list[BaseException]) -> None:
         lines = str(error).strip().splitlines()
         last = next((line for line in reversed(lines) if line.strip()), type(error).__name__)
         raise WorkerError(
-            f"the workers were started {job.plan.workers.max_failures + 1} times and ended each time: {last.strip()}\n"
-            f"logs: {job.folder.logs}"
+            f"the workers were started {job.plan.workers.max_failures + 1} times and ended each time: "
+            f"{last.strip()}\nlogs: {job.folder.logs}"
         )

@@ -27,7 +27,8 @@ def cpus_per_worker(workers: Workers) -> float:
             else f"; start at most {100 * have} here"
         )
         raise UserError(
-            f"{workers.count} workers of {share:g} CPU need {workers.count * share:g} CPUs, this machine has {have}{advice}"
+            f"{workers.count} workers of {share:g} CPU need {workers.count * share:g} CPUs, "
+            f"this machine has {have}{advice}"
         )
     memory = _available_memory()
     if memory is not None and workers.count * _WORKER_BYTES > memory:

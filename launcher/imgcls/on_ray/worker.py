@@ -92,8 +92,8 @@ def _print_to(path: Path) -> None:
     os.dup2(handle, 2)
     os.close(handle)
     # Ray has put objects of its own in their place
-    sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stderr = open(2, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115, PTH123
+    sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115
 
 
 def _peer_lost(error: Exception) -> bool:

@@ -151,7 +151,7 @@ class _Reader:
         if type(value) is not expected:
             words = "an integer" if expected is int else "a string"
             self.complain((key,), f"expected {words}, got {describe(value)}")
-        elif key == "seed" and not 0 <= value < 2**63:
+        elif isinstance(value, int) and not 0 <= value < 2**63:
             self.complain((key,), f"must be in 0..2^63-1, got {value}")
         return value
 
@@ -178,9 +178,10 @@ class _Reader:
         value = data.get("validation", 0.1) if isinstance(data, dict) else 0.1
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.complain(("data", "validation"), f"expected a number, got {describe(value)}")
-        elif not 0 < value < 1:
+            return 0.1
+        if not 0 < value < 1:
             self.complain(("data", "validation"), f"must be between 0 and 1, a share of train, got {value}")
-        return value  # type: ignore[no-any-return]
+        return float(value)
 
     def single(self, key: str) -> Named | None:
         if key not in self.tree and key not in DEFAULTS:

@@ -92,7 +92,7 @@ def merge(path: Path, overrides: Sequence[str], flags: Sequence[tuple[str, Table
 
 
 def _file_layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
-    text = _read(path, above)
+    text = _read(path)
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -115,7 +115,7 @@ def _file_layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
     return [*_file_layers(target, (*above, path)), layer]
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> str:
+def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -127,10 +127,8 @@ def _read(path: Path, above: tuple[Path, ...]) -> str:
 def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Problem:
     message, _, position = str(error).partition(" (at ")
     words = position.rstrip(")").replace(",", "").split()
-    if "line" in words:
-        line = int(words[words.index("line") + 1])
-    else:  # "(at end of document)"
-        line = max(1, text.rstrip("\n").count("\n") + 1)
+    end = text.rstrip("\n").count("\n") + 1  # tomllib may only say "at end of document"
+    line = int(words[words.index("line") + 1]) if "line" in words else end
     return Problem(line, f"{path}:{line}", "", f"not valid TOML: {message[0].lower()}{message[1:]}")
 
 

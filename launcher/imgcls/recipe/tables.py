@@ -38,7 +38,7 @@ def check_table(table: dict[str, Any], cls: type, defaults: Any = None) -> tuple
         text = json.dumps(merged, default=str)  # TOML's dates and times; no option takes one
         return TypeAdapter(cls).validate_json(text, strict=True), []
     except ValidationError as error:
-        faults = {}
+        faults: dict[KeyPath, str] = {}
         for detail in error.errors(include_url=False):
             path, text = _explain(detail, cls)
             faults.setdefault(path, text)

@@ -11,7 +11,9 @@ from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder
 
 
-def run(plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[], None]) -> bool:
+def run(
+    plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[], None]
+) -> bool:
     """Train in this process; return whether the run came to its end.
 
     Args:

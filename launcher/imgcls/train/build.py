@@ -59,7 +59,9 @@ def _augmentations(references: tuple[Reference, ...]) -> tuple[Crop | None, list
         built = reference.construct()
         if isinstance(built, Crop):
             if crop is not None or augmentations:
-                raise UserError(f"augment {reference.name}: a crop must be the first augmentation, and the only crop")
+                raise UserError(
+                    f"augment {reference.name}: a crop must be the first augmentation, and the only crop"
+                )
             crop = built
         else:
             # named by its own count, so that another augmentation beside it leaves its draws as they were
@@ -83,9 +85,7 @@ def machine(loading: Loading, device: torch.device, threads: int) -> Machine:
 def model(plan: Plan, device: torch.device) -> nn.Module:
     """Return the model with weights drawn from the run's seed."""
     torch.manual_seed(plan.seed)
-    built: nn.Module = plan.model.construct(
-        num_classes=len(plan.data.classes), in_channels=plan.format.channels
-    )
+    built: nn.Module = plan.model.construct(num_classes=len(plan.data.classes), in_channels=plan.format.channels)
     return built.to(device)
 
 

@@ -70,7 +70,10 @@ class Checkpoints:
         self.finish()
         tensors, rest = _split_state(optimizer.state_dict())
         files = {"model.safetensors": _copied(model.state_dict()), "optimizer.safetensors": _copied(tensors)}
-        texts = {"state.json": json.dumps({"run": asdict(state), "optimizer": rest}, indent=1), "plan.json": plan}
+        texts = {
+            "state.json": json.dumps({"run": asdict(state), "optimizer": rest}, indent=1),
+            "plan.json": plan,
+        }
         best = state.best_step
         self._writing = threading.Thread(target=self._write, args=(state.step, files, texts, best), daemon=False)
         self._writing.start()

@@ -259,7 +259,9 @@ class Run:
         number = state.step // self.order.steps_per_epoch
         if self.world.leads:
             mean, share = state.loss_sum / state.seen, 100 * state.correct / state.seen
-            self.journal.log("epoch", state.step, number, loss=_rounded(mean), accuracy=_rounded(share), n=state.seen)
+            self.journal.log(
+                "epoch", state.step, number, loss=_rounded(mean), accuracy=_rounded(share), n=state.seen
+            )
         if self._is_due(plan.train.evaluate_every, number) or state.step == self.order.total_steps:
             self._evaluate(number)
         state.epochs_ended = number
