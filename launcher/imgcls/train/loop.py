@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.utils.deterministic
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -384,8 +385,11 @@ class Meter:
 def _set_determinism(wanted: bool) -> None:
     torch.backends.cudnn.benchmark = not wanted
     torch.backends.cudnn.deterministic = wanted
-    # warn_only: an operator without a deterministic form is named in the worker's log, not refused
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    # an operator without a deterministic form is named in the worker's log, not refused; the better known
+    # use_deterministic_algorithms does the same, and imports torch's compiler, over a second
+    torch.set_deterministic_debug_mode("warn" if wanted else "default")
+    # the loop reads no memory that it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def _rounded(value: float) -> float:
