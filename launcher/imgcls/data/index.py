@@ -173,7 +173,7 @@ def _fingerprint(source: Source) -> str:
             continue
         digest.update(f"{status.st_size} {status.st_mtime_ns} ".encode() + os.fsencode(path) + b"\0")
     if missing:
-        raise UserError(_listing(missing, "files cannot be read"))
+        raise UserError(_listing(missing, "cannot be read"))
     return digest.hexdigest()[:32]
 
 
@@ -185,7 +185,7 @@ def _from_headers(source: Source, progress: Callable[[int, int], None]) -> Index
         progress(len(headers), len(files))
     problems = [f"{file}: {h}" for file, h in zip(files, headers, strict=True) if isinstance(h, str)]
     if problems:
-        raise UserError(_listing(problems, "files cannot be used; mend or remove them"))
+        raise UserError(_listing(problems, "cannot be used; mend or remove what is listed"))
     sizes = np.array([header[1:] for header in headers], np.int32)
     paths = np.array([os.fsencode(path) for path in source.paths], object)
     return _index(source.classes, source.labels, sizes, source.root, paths, None)
@@ -239,4 +239,5 @@ def _listing(problems: Sequence[str], what: str) -> str:
     shown = list(problems[:_SHOWN])
     if len(problems) > _SHOWN:
         shown.append(f"... and {len(problems) - _SHOWN} more")
-    return "\n".join([*shown, f"{len(problems)} {what}; nothing was started."])
+    count = "1 file" if len(problems) == 1 else f"{len(problems)} files"
+    return "\n".join([*shown, f"{count} {what}; nothing was started."])

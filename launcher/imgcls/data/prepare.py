@@ -28,14 +28,9 @@ def prepare(recipe: "Recipe", cache: Path, progress: Callable[[int, int], None])
         UserError: the data is missing or damaged.
     """
     dataset = recipe.data
-    build = load(dataset.found.component.build)
-    train_source: Source = build(dataset.options, split="train")
-    validation_source: Source | None = build(dataset.options, split="validation")
-    if not len(train_source.labels):
-        raise UserError(f"data {dataset.found.name}: the training set is empty")
+    train_source, validation_source = find(recipe)
     train = index.build(train_source, cache, progress)
     if validation_source is not None:
-        _agree(train_source, validation_source)
         validation = index.build(validation_source, cache, progress)
     else:
         mine, held_out = stratified(train.labels, recipe.validation, recipe.seed)
@@ -48,6 +43,23 @@ def prepare(recipe: "Recipe", cache: Path, progress: Callable[[int, int], None])
         train=_kept(train, cache),
         validation=_kept(validation, cache),
     )
+
+
+def find(recipe: "Recipe") -> tuple[Source, Source | None]:
+    """Return the samples of training and, where the dataset has its own, validation; nothing is read yet.
+
+    Raises:
+        UserError: the data is missing, or the two have other classes.
+    """
+    dataset = recipe.data
+    build = load(dataset.found.component.build)
+    train: Source = build(dataset.options, split="train")
+    if not len(train.labels):
+        raise UserError(f"data {dataset.found.name}: the training set is empty")
+    validation: Source | None = build(dataset.options, split="validation")
+    if validation is not None:
+        _agree(train, validation)
+    return train, validation
 
 
 def _agree(train: Source, validation: Source) -> None:

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -46,7 +45,7 @@ def run(
     folder: RunFolder,
     cpus: float,
     emit: Callable[[Mapping[str, Any]], None],
-    stopping: Callable[[], None],
+    stopping: Callable[[bool], None],
 ) -> bool:
     """Train on Ray workers; return whether the run came to its end.
 
@@ -55,7 +54,8 @@ def run(
         folder: of the run.
         cpus: of each worker.
         emit: takes events.
-        stopping: called at the first Ctrl-C; the workers then write a checkpoint. A second ends the process.
+        stopping: called with False at the first Ctrl-C, after which the workers end with a checkpoint, and with
+            True at the second, which ends this process at once.
 
     Raises:
         UserError: a worker met something that the user can mend.
@@ -68,12 +68,13 @@ def run(
 
 
 @contextmanager
-def _interrupts(folder: RunFolder, stopping: Callable[[], None]) -> Iterator[None]:
+def _interrupts(folder: RunFolder, stopping: Callable[[bool], None]) -> Iterator[None]:
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if folder.stop.exists():
+        at_once = folder.stop.exists()
+        stopping(at_once)
+        if at_once:
             os._exit(130)  # Ray's processes end when their driver is gone
         folder.stop.touch()
-        stopping()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:
@@ -139,7 +140,7 @@ def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None]) -> bool:
     failure: list[BaseException] = []
     trainer = threading.Thread(target=_fit, args=(job, failure), daemon=True)
     follower = EventFollower(job.folder.events)
-    last = ""
+    last, begun = "", False
     trainer.start()
     deadline: float | None = None
     while True:
@@ -147,6 +148,9 @@ def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None]) -> bool:
         for event in follower.new():
             emit(event)
             last = str(event["kind"])
+            begun = begun or last == "run"
+        if not begun and job.folder.stop.exists():
+            return False  # nothing to save yet; the workers end with the cluster
         if ended or (deadline is not None and time.monotonic() > deadline):
             break
         if deadline is None and _own_errors(job.folder):
@@ -213,7 +217,7 @@ def _deaths(exceptions: Mapping[int, Exception]) -> str:
     """Say which workers died; those that only lost their connection to them are left out."""
     died = {r: e for r, e in exceptions.items() if "Actor" in type(e).__name__ or "died" in str(e)} or exceptions
     ranks = ", ".join(str(rank) for rank in sorted(died))
-    return f"worker {ranks} on {socket.gethostname()} died; starting again from the last checkpoint"
+    return f"worker {ranks} died; starting again from the last checkpoint"
 
 
 def _own_errors(folder: RunFolder) -> list[dict[str, Any]]:

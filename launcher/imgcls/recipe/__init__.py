@@ -73,6 +73,12 @@ class Recipe:
     origins: Merged = field(repr=False, compare=False)
 
     @property
+    def overridden(self) -> bool:
+        """Whether the command line changed what is trained, so that the expectation does not apply."""
+        layers = (layer for layer, _ in self.origins.origins.values())
+        return any(layer.text is None and not layer.tree.keys() <= {"workers", "loading"} for layer in layers)
+
+    @property
     def name(self) -> str:
         """The recipe's short name: its file's, without the ending."""
         return self.path.stem

@@ -58,6 +58,7 @@ class Terminal:
     def _on_run(self, event: Event) -> None:
         self.phases.append(("run built", event["time"]))
         self._epochs = event["epochs"]
+        self._plain_at = time.monotonic()
         if "run" not in self.last:
             self.line(_header(self.title, event))
         if event["step"]:
@@ -106,7 +107,7 @@ class Terminal:
 
 
 def _header(title: str, event: Event) -> str:
-    workers = "in this process" if event["workers"] == 1 else f"{event['workers']} workers"
+    workers = f"{event['workers']} worker{'s' if event['workers'] > 1 else ''}"
     return (
         f"{title}: {event['parameters']:,} parameters, {event['classes']} classes, "
         f"{event['train']:,} images to train and {event['validation']:,} to validate, {workers}, {event['device']}"

@@ -12,7 +12,7 @@ from imgcls.run_folder import RunFolder
 
 
 def run(
-    plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[], None]
+    plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[bool], None]
 ) -> bool:
     """Train in this process; return whether the run came to its end.
 
@@ -20,7 +20,8 @@ def run(
         plan: of the run.
         folder: of the run.
         emit: takes events.
-        stopping: called at the first Ctrl-C; training then ends at the next look. A second ends the process.
+        stopping: called with False at the first Ctrl-C, after which training ends with a checkpoint, and with
+            True at the second, which ends it at once.
     """
     with _stop_on_interrupt(stopping) as stop_requested:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -33,15 +34,15 @@ def run(
 
 
 @contextmanager
-def _stop_on_interrupt(stopping: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+def _stop_on_interrupt(stopping: Callable[[bool], None]) -> Iterator[Callable[[], bool]]:
     asked = False
 
     def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked
+        stopping(asked)
         if asked:
             raise KeyboardInterrupt
         asked = True
-        stopping()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

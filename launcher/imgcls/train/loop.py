@@ -389,7 +389,7 @@ def _set_determinism(wanted: bool) -> None:
     # use_deterministic_algorithms does the same, and imports torch's compiler, over a second
     torch.set_deterministic_debug_mode("warn" if wanted else "default")
     # the loop reads no memory that it has not written
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _rounded(value: float) -> float:
