@@ -26,7 +26,9 @@ def component_commands() -> list[click.Command]:
 
 
 def _command(kind: str, words: str) -> click.Command:
-    @click.command(kind, help=f"List the {words}; `imgcls {kind} show NAME` lists one's options.")
+    text = f"List the {words}; `imgcls {kind} show NAME` lists one's options."
+
+    @click.command(kind, help=text, short_help=f"List the {words}.")
     @click.argument("what", nargs=-1, metavar="[GLOB | show NAME]")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     def command(what: tuple[str, ...], as_json: bool) -> None:
@@ -88,19 +90,36 @@ def _options(found: "Found") -> list[tuple[str, str, Any, str]]:
     for field in fields(component.options):
         default = field.default if component.defaults is None else getattr(component.defaults, field.name)
         kind, help_line = _type_and_help(hints[field.name])
-        rows.append((field.name, kind, None if default is MISSING else default, help_line))
+        if default is MISSING:
+            kind, default = f"{kind}, required", None
+        rows.append((field.name, kind, default, help_line))
     return rows
 
 
 def _type_and_help(hint: Any) -> tuple[str, str]:
-    from typing import Annotated, get_args, get_origin
+    """Return an option's type with its range, in words, and its line of help."""
+    from typing import Annotated, Literal, get_args, get_origin
 
-    if get_origin(hint) is not Annotated:
-        return getattr(hint, "__name__", str(hint).replace("typing.", "")), ""
-    inner, *notes = get_args(hint)
-    kind = _type_and_help(inner)[0]
-    bounds = [repr(note) for note in notes if not isinstance(note, str)]
-    return " ".join([kind, *bounds]), next((note for note in notes if isinstance(note, str)), "")
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        bounds = [_bound(note) for note in inner[1:] if not isinstance(note, str)]
+        words = next((note for note in inner[1:] if isinstance(note, str)), "")
+        return " ".join([_type_and_help(inner[0])[0], *bounds]), words
+    if origin is Literal:
+        return " | ".join(repr(choice) for choice in inner), ""
+    if origin is tuple:
+        if inner[-1] is ...:
+            return f"list of {_type_and_help(inner[0])[0]}", ""
+        return f"[{', '.join(_type_and_help(item)[0] for item in inner)}]", ""
+    if type(None) in inner:
+        rest = [_type_and_help(item)[0] for item in inner if item is not type(None)]
+        return f"{' | '.join(rest)}, optional", ""
+    return getattr(hint, "__name__", str(hint)), ""
+
+
+def _bound(note: Any) -> str:
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    return " ".join(f"{sign} {getattr(note, name):g}" for name, sign in signs.items() if hasattr(note, name))
 
 
 def _page(found: "Found") -> str:
@@ -112,8 +131,8 @@ def _page(found: "Found") -> str:
     if rows:
         lines += ["", "options:"]
     for name, kind, default, help_line in rows:
-        value = "not set" if default is None else show(default)
-        lines.append(f"    {name} = {value}  ({kind}) {help_line}".rstrip())
+        value = "" if default is None else f" = {show(default)}"
+        lines.append(f"    {name}{value}  ({kind}) {help_line}".rstrip())
     known = {key: value for key, value in component.facts.items() if value is not None and value != ""}
     if known:
         lines += ["", "facts:", *(f"    {key} = {show(value)}" for key, value in known.items())]

@@ -145,6 +145,11 @@ class Launch:
         write_whole(self.folder.plan, plan.to_json())
         write_whole(self.folder.recipe, to_toml(self.recipe))
         self._phase("data indexed, plan made")
+        if {"nvidia-dali-cuda120", "nvidia-dali-cuda130"} <= plan.versions.keys():
+            self.view.line(
+                "warning: two builds of DALI are installed and overwrite each other; keep one: "
+                "pip uninstall -y nvidia-dali-cuda120 nvidia-dali-cuda130, then pip install the one for your driver"
+            )
         return plan
 
     def _indexing(self, done: int, of: int) -> None:
@@ -157,7 +162,14 @@ class Launch:
 
         if not self.folder.plan.exists():
             return
-        changed = differences(Plan.from_json(self.folder.plan.read_text(encoding="utf-8")), plan)
+        try:
+            before = Plan.from_json(self.folder.plan.read_text(encoding="utf-8"))
+        except ValueError:
+            raise UserError(
+                f"{self.folder.plan} is damaged or was written by another version of imgcls; "
+                "nothing was changed; give this run another --name"
+            ) from None
+        changed = differences(before, plan)
         if changed:
             shown = [*changed[:10], *([f"... and {len(changed) - 10} more"] if len(changed) > 10 else [])]
             raise UserError(

@@ -103,6 +103,8 @@ def _own_cluster(folder: RunFolder) -> Iterator[None]:
                 object_store_memory=_OBJECT_STORE,
             )
             ahead.join()
+            session = ray.get_runtime_context().get_session_name()
+            print(f"logs of Ray's own processes: /tmp/ray/{session}/logs", flush=True)
             yield
         finally:
             ray.shutdown()

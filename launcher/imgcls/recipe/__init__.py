@@ -248,8 +248,16 @@ def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
             rows = {"name": named.found.name, **asdict(named.options)}
             yield f"[[{key}]]", (key, index), rows, f"default of {named.found.name} ({named.found.origin})"
     for key in SECTIONS:
-        if (value := getattr(recipe, key)) is not None:
+        if key == "input":
+            yield "[input]", ("input",), _input(recipe), f"of {recipe.model.found.name}"
+        elif (value := getattr(recipe, key)) is not None:
             yield f"[{key}]", (key,), asdict(value), "default"
+
+
+def _input(recipe: Recipe) -> Table:
+    from imgcls.plan import resolve_format  # plan knows recipes, so not at the top
+
+    return asdict(resolve_format(recipe))
 
 
 def _lines(

@@ -120,6 +120,17 @@ class Checkpoints:
             if step != best:
                 shutil.rmtree(self.path(step), ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Remove what a killed run left half written; put back what it was about to replace."""
+        for left in self.folder.glob(f".{_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        for old in self.folder.glob(f".old-{_PREFIX}*"):
+            target = self.folder / old.name.removeprefix(".old-")
+            if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(target)
+
     def path(self, step: int) -> Path:
         """Return the folder of the checkpoint after a step."""
         return self.folder / f"{_PREFIX}{step:08d}"

@@ -120,6 +120,8 @@ class Run:
         fresh = build.model(self.plan, self.world.device) if self.world.size > 2 else None
         if fresh is not None:
             self.model.load_state_dict(fresh.state_dict())
+        if self.world.leads:
+            self.checkpoints.sweep()
         step = self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
         state = State() if step < 0 else self.checkpoints.restore(step, self.model, self.optimizer)
         if self.world.leads:
@@ -269,7 +271,8 @@ class Run:
         state.loss_sum, state.correct, state.seen = 0.0, 0, 0
         for callback in self.callbacks:
             callback.epoch_ended(self)
-        if self._is_due(plan.checkpoint.every_epochs, number) or state.step == self.order.total_steps:
+        last, best = state.step == self.order.total_steps, state.step == state.best_step
+        if self._is_due(plan.checkpoint.every_epochs, number) or last or best:
             self._save()
         self.meter.restart_clock()
 
@@ -306,7 +309,6 @@ class Run:
         state = self.state
         seconds = time.monotonic() - self._began
         seen = self.plan.train.epochs * self._samples_per_epoch()
-        best = self.checkpoints.path(state.best_step)
         result = {
             **state.metrics,
             "epochs": self.plan.train.epochs,
@@ -314,10 +316,13 @@ class Run:
             "seconds": round(seconds, 3),
             "images_per_second": round(seen / seconds, 1),
             "best_top1": state.best_top1,
-            "best_checkpoint": str(best),
-            "checkpoint": str(self.checkpoints.path(state.step)),
+            "best_checkpoint": self._relative(state.best_step),
+            "checkpoint": self._relative(state.step),
         }
         return json.dumps(result, indent=2) + "\n"
+
+    def _relative(self, step: int) -> str:
+        return str(self.checkpoints.path(step).relative_to(self.folder.path))
 
     def _samples_per_epoch(self) -> int:
         drop = self.plan.train.last_batch == "drop"
