@@ -148,7 +148,7 @@ class Launch:
         if {"nvidia-dali-cuda120", "nvidia-dali-cuda130"} <= plan.versions.keys():
             self.view.line(
                 "warning: two builds of DALI are installed and overwrite each other; keep one: "
-                "pip uninstall -y nvidia-dali-cuda120 nvidia-dali-cuda130, then pip install the one for your driver"
+                "pip uninstall -y nvidia-dali-cuda120 nvidia-dali-cuda130, and install the one for your driver"
             )
         return plan
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.utils.deterministic
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from imgcls.data.loader import Batch, evaluation_batches, training_batches
@@ -17,11 +17,9 @@ from imgcls.train import build
 from imgcls.train.checkpoint import Checkpoints, State
 from imgcls.train.evaluate import evaluate
 from imgcls.train.journal import Journal
+from imgcls.train.meter import Meter
 from imgcls.train.step import autocast, seed_step, set_rate, train_step
 from imgcls.train.world import World, set_threads
-
-_SYNC_SECONDS = 0.25  # how often ranks add up their figures and look for a request to stop
-_MOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -327,64 +325,6 @@ class Run:
     def _samples_per_epoch(self) -> int:
         drop = self.plan.train.last_batch == "drop"
         return self.order.steps_per_epoch * self.order.batch_size if drop else self.order.n
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Figures of all ranks over some steps."""
-
-    loss: float
-    correct: int
-    seen: int
-    seconds: float
-
-
-class Meter:
-    """Adds up losses and hits on the device, and decides when it is time to look at them.
-
-    Reading a figure makes the CPU wait for the GPU, and adding up over ranks makes ranks wait for each other,
-    so both happen about four times a second, at steps that all ranks agree on.
-    """
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.interval = 1
-        self.steps = 0
-        self.sums = torch.zeros(3, dtype=torch.float64, device=world.device)
-        self._since = 0
-        self._clock = time.monotonic()
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one step of this rank: mean loss, logits (N, classes), labels (N,)."""
-        n = len(labels)
-        hits = (logits.argmax(1) == labels).sum()
-        self.sums[0] += loss.double() * n
-        self.sums[1] += hits
-        self.sums[2] += n
-        self.steps += 1
-        self._since += 1
-
-    @property
-    def is_due(self) -> bool:
-        """Whether enough steps have passed; the same on every rank."""
-        return self._since >= self.interval
-
-    def collect(self, stop: bool) -> tuple[Sums, bool]:
-        """Return the sums over all ranks since the last call, and whether any rank wants to stop."""
-        seconds = time.monotonic() - self._clock
-        extra = torch.tensor([float(stop), seconds], dtype=torch.float64).to(self.sums.device)
-        loss, correct, seen, stops, all_seconds = self.world.sum(torch.cat([self.sums, extra])).tolist()
-        mean_seconds = all_seconds / self.world.size
-        per_step = max(mean_seconds / max(1, self._since), 1e-6)
-        self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
-        self.sums.zero_()
-        self._since = 0
-        self._clock = time.monotonic()
-        return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6)), stops > 0
-
-    def restart_clock(self) -> None:
-        """Leave out the time that an evaluation took."""
-        self._clock = time.monotonic()
 
 
 def _set_determinism(wanted: bool) -> None:

@@ -1,0 +1,70 @@
+"""Training figures of all ranks, added up without holding the steps up."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from imgcls.train.world import World
+
+_SYNC_SECONDS = 0.25  # how often ranks add up their figures and look for a request to stop
+_MOST_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Figures of all ranks over some steps."""
+
+    loss: float
+    correct: int
+    seen: int
+    seconds: float
+
+
+class Meter:
+    """Adds up losses and hits on the device, and decides when it is time to look at them.
+
+    Reading a figure makes the CPU wait for the GPU, and adding up over ranks makes ranks wait for each other,
+    so both happen about four times a second, at steps that all ranks agree on.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.interval = 1
+        self.steps = 0
+        self.sums = torch.zeros(3, dtype=torch.float64, device=world.device)
+        self._since = 0
+        self._clock = time.monotonic()
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one step of this rank: mean loss, logits (N, classes), labels (N,)."""
+        n = len(labels)
+        hits = (logits.argmax(1) == labels).sum()
+        self.sums[0] += loss.double() * n
+        self.sums[1] += hits
+        self.sums[2] += n
+        self.steps += 1
+        self._since += 1
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough steps have passed; the same on every rank."""
+        return self._since >= self.interval
+
+    def collect(self, stop: bool) -> tuple[Sums, bool]:
+        """Return the sums over all ranks since the last call, and whether any rank wants to stop."""
+        seconds = time.monotonic() - self._clock
+        extra = torch.tensor([float(stop), seconds], dtype=torch.float64).to(self.sums.device)
+        loss, correct, seen, stops, all_seconds = self.world.sum(torch.cat([self.sums, extra])).tolist()
+        mean_seconds = all_seconds / self.world.size
+        per_step = max(mean_seconds / max(1, self._since), 1e-6)
+        self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
+        self.sums.zero_()
+        self._since = 0
+        self._clock = time.monotonic()
+        return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6)), stops > 0
+
+    def restart_clock(self) -> None:
+        """Leave out the time that an evaluation took."""
+        self._clock = time.monotonic()
