@@ -30,6 +30,7 @@ class State:
         epochs_ended: epochs whose evaluation is done too.
         seconds: of training so far, over all launches.
         loss_sum, correct, seen: sums over this epoch's samples so far.
+        log_loss, log_seen: sums over the samples since the last line in the log.
         best_top1, best_step: the best evaluation so far; -1 for none.
         metrics: of the last evaluation.
     """
@@ -40,6 +41,8 @@ class State:
     loss_sum: float = 0.0
     correct: int = 0
     seen: int = 0
+    log_loss: float = 0.0
+    log_seen: int = 0
     best_top1: float = -1.0
     best_step: int = -1
     metrics: dict[str, float] = field(default_factory=dict)

@@ -235,12 +235,12 @@ class Run:
         state.loss_sum += sums.loss
         state.correct += sums.correct
         state.seen += sums.seen
+        state.log_loss += sums.loss
+        state.log_seen += sums.seen
         state.seconds = time.monotonic() - self._began
         epoch = (state.step - 1) // self.order.steps_per_epoch
-        if world.leads and self._is_due(self.plan.train.log_every, state.step):
-            self.journal.log(
-                "train", state.step, epoch + 1, loss=_rounded(sums.loss / sums.seen), lr=self._rate_now()
-            )
+        if self._is_due(self.plan.train.log_every, state.step):
+            self._log_updates(epoch + 1)
         world.tell(
             "progress",
             step=state.step,
@@ -251,6 +251,13 @@ class Run:
             lr=self._rate_now(),
         )
         return stop
+
+    def _log_updates(self, epoch: int) -> None:
+        state = self.state
+        if self.world.leads:
+            loss = _rounded(state.log_loss / state.log_seen)
+            self.journal.log("train", state.step, epoch, loss=loss, lr=self._rate_now())
+        state.log_loss, state.log_seen = 0.0, 0
 
     def _rate_now(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
