@@ -20,33 +20,42 @@ def test_half_a_cosine_from_one_to_the_final_factor():
             assert rate(step) == pytest.approx(final + (1 - final) * (1 + math.cos(math.pi * step / 100)) / 2)
 
 
-@pytest.mark.parametrize("make", [
+each_schedule = pytest.mark.parametrize("make", [
     lambda **o: schedules.cosine(Cosine(**o), 100, 10),
-    lambda **o: schedules.step(Step(milestones=(5.0,), **o), 100, 10),
+    lambda **o: schedules.step(Step(milestones=(10.0,), **o), 100, 10),
     lambda **o: schedules.constant(Constant(**o), 100, 10),
 ])  # fmt: skip
-class TestWarmUp:
-    def test_it_rises_linearly_to_the_full_rate(self, make):
-        rate = make(warmup_epochs=1.5)
-        factors = [rate(step) for step in range(16)]
-        rises = [b - a for a, b in zip(factors, factors[1:], strict=False)]
-        assert factors[0] > 0
-        assert factors[15] == 1.0
-        assert rises == pytest.approx([rises[0]] * 15)
 
-    def test_none_starts_at_the_full_rate(self, make):
-        assert make()(0) == 1.0
-        assert make(warmup_epochs=0.04)(0) == 1.0  # rounds to no update
 
-    def test_it_may_be_as_long_as_all_but_one_update_and_no_longer(self, make):
-        assert make(warmup_epochs=9.9)(99) == 1.0
-        for epochs in (10.0, 11.0):
-            with pytest.raises(UserError, match="as long as the run"):
-                make(warmup_epochs=epochs)
 
-    def test_its_first_update_has_the_factor_that_warmup_start_says(self, make):
-        """The option's help says: factor of the first update."""
-        assert make(warmup_epochs=1.0, warmup_start=0.25)(0) == pytest.approx(0.25)
+@each_schedule
+def test_a_warm_up_rises_linearly_to_the_full_rate(make):
+    rate = make(warmup_epochs=1.5)
+    factors = [rate(step) for step in range(16)]
+    rises = [b - a for a, b in zip(factors, factors[1:], strict=False)]
+    assert factors[0] > 0
+    assert factors[15] == 1.0
+    assert rises == pytest.approx([rises[0]] * 15)
+
+
+@each_schedule
+def test_no_warm_up_starts_at_the_full_rate(make):
+    assert make()(0) == 1.0
+    assert make(warmup_epochs=0.04)(0) == 1.0  # rounds to no update
+
+
+@each_schedule
+def test_a_warm_up_may_be_as_long_as_all_but_one_update_and_no_longer(make):
+    assert make(warmup_epochs=9.9)(99) == 1.0
+    for epochs in (10.0, 11.0):
+        with pytest.raises(UserError, match="as long as the run"):
+            make(warmup_epochs=epochs)
+
+
+@each_schedule
+def test_a_warm_ups_first_update_has_the_factor_that_warmup_start_says(make):
+    """The option's help says: factor of the first update."""
+    assert make(warmup_epochs=1.0, warmup_start=0.25)(0) == pytest.approx(0.25)
 
 
 def test_a_cosine_after_a_warm_up_ends_at_the_final_factor():
