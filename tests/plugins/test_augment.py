@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from imgcls import Draws, UserError
 from imgcls_augment import horizontal_flip, random_crop, random_resized_crop
 from imgcls_augment.options import HorizontalFlip, RandomCrop, RandomResizedCrop

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from imgcls import UserError
 from imgcls_datasets import digits, fashion_mnist, idx, image_folder, imagenet
 from imgcls_datasets.options import Digits, FashionMnist, ImageFolder, ImageNet
@@ -184,7 +185,9 @@ def test_only_what_is_missing_is_downloaded(tmp_path, publisher):
 def test_a_download_with_another_checksum_is_not_kept(tmp_path, publisher):
     name = "train-images-idx3-ubyte.gz"
     (publisher.folder / name).write_bytes(gzip.compress(b"something else"))
-    with pytest.raises(UserError, match=f"{name}: MD5 is [0-9a-f]+, the publisher gives [0-9a-f]+; nothing was kept"):
+    with pytest.raises(
+        UserError, match=f"{name}: MD5 is [0-9a-f]+, the publisher gives [0-9a-f]+; nothing was kept"
+    ):
         mark_of(tmp_path / "root")
     assert list((tmp_path / "root").iterdir()) == []
 

@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+
 from imgcls_trackers.csv_file import build
 from imgcls_trackers.options import Csv
 

@@ -1,15 +1,17 @@
 """The models are those of the papers, to the last parameter."""
 
+import dataclasses
 import math
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch import nn
+
 from imgcls.component import load
 from imgcls_zoo.catalog import MODELS, LeNet5, ResNet
 from imgcls_zoo.lenet import build_28
-from torch import nn
 
 BY_NAME = {component.name: component for component in MODELS}
 # as published by torchvision, at 1,000 classes and three channels
@@ -24,7 +26,7 @@ PARAMETERS = {
 
 def built(name, num_classes=1000, in_channels=3, **options):
     component = BY_NAME[name]
-    chosen = component.options(**{**{f: getattr(component.defaults, f) for f in component.options.__slots__}, **options})
+    chosen = dataclasses.replace(component.defaults, **options)
     torch.manual_seed(0)
     return load(component.build)(chosen, num_classes=num_classes, in_channels=in_channels)
 
@@ -49,13 +51,15 @@ def test_the_catalogues_facts_are_those_of_the_models():
         classes, channels = (10, 1) if component.name.startswith("lenet") else (1000, 3)
         with torch.device("meta"):
             assert count(built(component.name, classes, channels)) == round(component.facts["params_m"] * 1e6)
-        assert len(component.facts["mean"]) == len(component.facts["std"]) == component.facts["channels"] == channels
+        assert (
+            len(component.facts["mean"]) == len(component.facts["std"]) == component.facts["channels"] == channels
+        )
         assert component.facts["eval_resize"] >= component.facts["input_size"]
 
 
 def test_names_are_unique_and_the_catalogue_imports_no_torch():
     assert len(BY_NAME) == len(MODELS)
-    code = "import sys, imgcls_zoo.catalog as c; assert len(c.MODELS) > 5; assert not {'torch', 'numpy'} & set(sys.modules)"
+    code = "import sys, imgcls_zoo.catalog as c; assert c.MODELS; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

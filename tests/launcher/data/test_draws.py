@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+
 from imgcls.data.draws import Draws, permutation, philox, words
 
 # Random123's own known answers, kat_vectors, "philox4x32 10"
@@ -149,9 +150,7 @@ def test_a_permutation_has_every_sample_once(n):
 
 
 def test_a_permutation_differs_by_epoch_and_seed_and_repeats():
-    orders = {
-        permutation(seed, epoch, 50).tobytes() for seed in (0, 1, 2**32, 2**33) for epoch in range(30)
-    }
+    orders = {permutation(seed, epoch, 50).tobytes() for seed in (0, 1, 2**32, 2**33) for epoch in range(30)}
     assert len(orders) == 4 * 30
     assert np.array_equal(permutation(3, 4, 50), permutation(3, 4, 50))
 

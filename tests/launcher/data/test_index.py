@@ -7,11 +7,12 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from imgcls.data import index as indexing
 from imgcls.data.index import Index
 from imgcls.data.source import Source
 from imgcls.errors import UserError
-from PIL import Image
 
 NAMES = ["a/plain.jpg", "a/with blank.jpg", "b/schöne Grüße.jpg", "b/日本.jpg", os.fsdecode(b"b/latin-\xe9.jpg")]
 

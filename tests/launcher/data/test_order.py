@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from imgcls.data.draws import permutation
 from imgcls.data.order import Order
 

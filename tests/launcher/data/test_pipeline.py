@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
+
 from imgcls.data import index as indexing
 from imgcls.data.augmentation import Augmentation
 from imgcls.data.draws import Draws
@@ -18,7 +20,6 @@ from imgcls.plan import Format
 from imgcls_augment.horizontal_flip import Flip
 from imgcls_augment.random_crop import Shift
 from imgcls_augment.random_resized_crop import Region
-from PIL import Image, ImageOps
 
 WALLPAPERS = Path("/usr/share/wallpapers")
 CPU = Machine(device_id=None, threads=1, prefetch=2, decode="auto")
@@ -173,7 +174,7 @@ def test_every_usual_kind_of_file_is_decoded_as_pillow_does(photos, tmp_path):
     found, expected = decoded(made)
     for name, mine, theirs in zip(made.paths, found, expected, strict=True):
         difference = np.abs(mine - theirs)
-        assert (difference.max() <= 2.001 and difference.mean() < 0.25), name
+        assert difference.max() <= 2.001 and difference.mean() < 0.25, name
 
 
 def test_a_16_bit_png_keeps_its_upper_byte(tmp_path):

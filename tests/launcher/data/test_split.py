@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from imgcls.data.split import stratified
 
 LABELS = np.random.default_rng(0).integers(0, 7, 1000)
@@ -20,7 +21,7 @@ def test_both_parts_make_up_the_whole_in_rising_order(share):
 def test_every_class_gives_its_share(share):
     _, held_out = stratified(LABELS, share, 3)
     for label in range(7):
-        members = int((LABELS == label).sum())
+        members = int((label == LABELS).sum())
         assert int((LABELS[held_out] == label).sum()) == max(1, round(share * members))
 
 

@@ -6,12 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from torch import nn
+
 from imgcls.data import index as indexing
 from imgcls.data.source import Source
 from imgcls.plan import Data, Format, IndexFile, Plan, Reference
 from imgcls.recipe.schema import Checkpointing, Loading, Train, Workers
 from imgcls.run_folder import RunFolder
-from torch import nn
 
 _MODULE = "imgcls_test_model"  # where a plan finds the model below
 

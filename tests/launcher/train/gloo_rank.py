@@ -4,6 +4,7 @@ import json
 import sys
 
 import torch
+
 from imgcls.train.world import World, join_group, leave_group
 
 rank, size, port = map(int, sys.argv[1:4])

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 import torch
+from torch import nn
+
 from imgcls.train import checkpoint
 from imgcls.train.checkpoint import Checkpoints, State
-from torch import nn
 
 
 def make(seed=0, momentum=0.9, steps=3):

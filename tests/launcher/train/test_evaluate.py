@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from imgcls.data.loader import evaluation_batches
 from imgcls.data.pipeline import Machine
 from imgcls.train import build

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from imgcls.train.callback import Tracker
 from imgcls.train.journal import Journal
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from imgcls.errors import UserError
 from imgcls.plan import Plan, Reference
 from imgcls.train import loop
@@ -11,7 +13,6 @@ from imgcls.train.callback import Callback, Tracker
 from imgcls.train.checkpoint import Checkpoints
 from imgcls.train.loop import Run, train
 from imgcls.train.world import World
-from safetensors.torch import load_file
 
 FILES = ("model.safetensors", "optimizer.safetensors")
 
@@ -195,6 +196,20 @@ def test_bf16_trains_and_repeats(make_plan, make_folder):
     assert not torch.equal(rounded["9.weight"], exact["9.weight"])
 
 
+def test_bf16_of_a_resnet_repeats_bit_for_bit(make_plan, make_folder):
+    """oneDNN picks a weight gradient for small maps that does not repeat, unless it is told to be deterministic."""
+    options = {"block": "basic", "layers": (1, 1, 1, 1), "zero_init_residual": False, "dropout": 0.0}
+    resnet = Reference("resnet", "imgcls_zoo.resnet:build", "imgcls_zoo.catalog:ResNet", options, "x")
+    weights = []
+    for name in "abc":
+        train(make_plan(model=resnet, train={"epochs": 1, "precision": "bf16"}), make_folder(name), World())
+        weights.append(final_files(make_folder(name))["model.safetensors"])
+    differing = {
+        key for key, tensor in weights[0].items() for other in weights[1:] if not torch.equal(tensor, other[key])
+    }
+    assert differing == set()
+
+
 # ---- callbacks and trackers ---------------------------------------------------------------------------------
 
 
@@ -371,4 +386,7 @@ def test_an_augmentation_added_leaves_the_draws_of_the_others_as_they_were(make_
     shift, flip = plan.augment
     names = [[name for name, _ in inputs(make_plan(augment=a)).training.augmentations] for a in
              ((shift, flip), (flip, shift, flip))]  # fmt: skip
-    assert names == [["random_crop/0", "horizontal_flip/0"], ["horizontal_flip/0", "random_crop/0", "horizontal_flip/1"]]
+    assert names == [
+        ["random_crop/0", "horizontal_flip/0"],
+        ["horizontal_flip/0", "random_crop/0", "horizontal_flip/1"],
+    ]

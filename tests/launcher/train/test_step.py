@@ -4,8 +4,9 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from imgcls.train.step import autocast, seed_step, set_rate, train_step
 from torch import nn
+
+from imgcls.train.step import autocast, seed_step, set_rate, train_step
 
 
 class NoStep(torch.optim.SGD):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from imgcls.train.world import World, leave_group, pick_device, set_threads
 
 
