@@ -27,14 +27,14 @@ def torchvisions(height, width, scale, ratio, generator):
     for _ in range(10):
         target = area * generator.uniform(*scale)
         shape = math.exp(generator.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        w, h = int(round(math.sqrt(target * shape))), int(round(math.sqrt(target / shape)))
+        w, h = round(math.sqrt(target * shape)), round(math.sqrt(target / shape))
         if 0 < w <= width and 0 < h <= height:
             return (int(generator.integers(0, height - h + 1)), int(generator.integers(0, width - w + 1)), h, w)
     own = width / height
     if own < min(ratio):
-        w, h = width, int(round(width / min(ratio)))
+        w, h = width, round(width / min(ratio))
     elif own > max(ratio):
-        w, h = int(round(height * max(ratio))), height
+        w, h = round(height * max(ratio)), height
     else:
         w, h = width, height
     return (height - h) // 2, (width - w) // 2, h, w
@@ -79,7 +79,7 @@ def test_boxes_are_distributed_as_torchvisions(height, width):
 
 
 def test_areas_and_shapes_are_within_the_limits_and_even():
-    start, shape = boxes(1000, 1000)
+    _start, shape = boxes(1000, 1000)
     area = shape[:, 0] * shape[:, 1] / 1e6
     ratio = shape[:, 1] / shape[:, 0]
     assert area.min() > 0.079

@@ -1,5 +1,6 @@
 """Schedules are functions of the update's number; optimizers and losses are torch's."""
 
+import itertools
 import math
 
 import pytest
@@ -32,7 +33,7 @@ each_schedule = pytest.mark.parametrize("make", [
 def test_a_warm_up_rises_linearly_to_the_full_rate(make):
     rate = make(warmup_epochs=1.5)
     factors = [rate(step) for step in range(16)]
-    rises = [b - a for a, b in zip(factors, factors[1:], strict=False)]
+    rises = [b - a for a, b in itertools.pairwise(factors)]
     assert factors[0] > 0
     assert factors[15] == 1.0
     assert rises == pytest.approx([rises[0]] * 15)

@@ -18,7 +18,7 @@ def resized_by_torchvision(height, width, size):
 
 def offset_by_torchvision(side, crop):
     """torchvision.transforms.functional.center_crop."""
-    return int(round((side - crop) / 2.0))
+    return round((side - crop) / 2.0)
 
 
 def many_sizes():

@@ -72,7 +72,7 @@ def reference_evaluation(image, form):
     new_long = int(form.eval_resize * long / short)
     size = (form.eval_resize, new_long) if width <= height else (new_long, form.eval_resize)
     image = image.resize(size, FILTERS[form.interpolation])
-    left, top = (int(round((side - form.size) / 2.0)) for side in size)
+    left, top = (round((side - form.size) / 2.0) for side in size)
     return as_floats(image.crop((left, top, left + form.size, top + form.size)))
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from imgcls.errors import UserError
 from imgcls.plan import Plan, Reference
-from imgcls.train import loop
+from imgcls.train import meter
 from imgcls.train.callback import Callback, Tracker
 from imgcls.train.checkpoint import Checkpoints
 from imgcls.train.loop import Run, train
@@ -49,7 +49,7 @@ def stopping_after(looks):
 
 @pytest.fixture
 def look_at_every_step(monkeypatch):
-    monkeypatch.setattr(loop, "_SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(meter, "_SYNC_SECONDS", 0.0)
 
 
 def test_a_run_trains_evaluates_and_leaves_a_result(make_plan, make_folder):
@@ -159,7 +159,7 @@ def test_what_is_logged_does_not_depend_on_how_fast_the_machine_is(make_plan, ma
     """The figures of a `train` record must be those since the record before, however often ranks look up."""
     texts = []
     for name, seconds in (("slow", 0.0), ("fast", 1e9)):
-        monkeypatch.setattr(loop, "_SYNC_SECONDS", seconds)
+        monkeypatch.setattr(meter, "_SYNC_SECONDS", seconds)
         train(make_plan(train={"log_every": 4}), make_folder(name), World())
         texts.append(make_folder(name).metrics.read_text())
     assert texts[0] == texts[1]
@@ -204,9 +204,8 @@ def test_bf16_of_a_resnet_repeats_bit_for_bit(make_plan, make_folder):
     for name in "abc":
         train(make_plan(model=resnet, train={"epochs": 1, "precision": "bf16"}), make_folder(name), World())
         weights.append(final_files(make_folder(name))["model.safetensors"])
-    differing = {
-        key for key, tensor in weights[0].items() for other in weights[1:] if not torch.equal(tensor, other[key])
-    }
+    first, *others = weights
+    differing = {key for key in first for other in others if not torch.equal(first[key], other[key])}
     assert differing == set()
 
 
