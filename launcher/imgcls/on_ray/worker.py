@@ -13,6 +13,7 @@ from typing import Any
 from imgcls.errors import UserError
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder, write_whole
+from imgcls.train.environment import prepare_environment
 
 # how long a worker that lost its peers waits to learn whether one of them had an error of its own
 _PATIENCE = 10.0
@@ -52,8 +53,7 @@ def _train(folder: RunFolder, context: Any, events: EventFile) -> None:
     if context.get_local_world_size() == size:
         # all on one host: the loopback interface is there whatever the host's name resolves to
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    # needed by cuBLAS for repeatable sums, and read once when CUDA starts
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    prepare_environment()
     from imgcls.plan import Plan
     from imgcls.train.loop import train
     from imgcls.train.world import World, join_group, pick_device

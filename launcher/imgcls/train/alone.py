@@ -1,6 +1,5 @@
 """The run in this process: no Ray, starts in seconds, and a debugger works."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Any
 
 from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder
+from imgcls.train.environment import prepare_environment
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
             True at the second, which ends it at once.
     """
     with _stop_on_interrupt(stopping) as stop_requested:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        prepare_environment()
         from imgcls.train.loop import train
         from imgcls.train.world import World, pick_device
 
