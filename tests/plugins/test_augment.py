@@ -44,7 +44,8 @@ EXTREME = [(1, 1), (1, 500), (500, 1), (3000, 2), (2, 3000), (2, 2), (3, 5), (22
 
 
 @pytest.mark.parametrize(("height", "width"), EXTREME)
-@pytest.mark.parametrize(("scale", "ratio"), [(SCALE, RATIO), ((1.0, 1.0), (1.0, 1.0)), ((1e-6, 1e-6), (0.01, 100.0)),
+@pytest.mark.parametrize(("scale", "ratio"), [
+    (SCALE, RATIO), ((1.0, 1.0), (1.0, 1.0)), ((1e-6, 1e-6), (0.01, 100.0)),
                                               ((0.9, 1.0), (5.0, 6.0))])  # fmt: skip
 def test_boxes_lie_inside_the_picture_and_are_never_empty(height, width, scale, ratio):
     start, shape = boxes(height, width, 2000, scale, ratio)

@@ -69,7 +69,8 @@ def test_a_file_cut_off_anywhere_is_refused_by_name(tmp_path, pack):
 
 
 @pytest.mark.parametrize("data", [
-    b"", b"\0", b"\0\0\x08", b"\0\0\x08\x03", b"\0\0\x08\x03\0\0\0\x01", b"\0\0\x0d\x01" + bytes(8), b"<html></html>",
+    b"", b"\0", b"\0\0\x08", b"\0\0\x08\x03", b"\0\0\x08\x03\0\0\0\x01", b"\0\0\x0d\x01" + bytes(8),
+    b"<html></html>",
     b"\x1f\x8b", b"\x1f\x8bgarbage", gzip.compress(b"hello"), as_idx([1, 2, 3]) + b"x",
     b"\0\0\x08\xff" + bytes(1020), b"\0\0\x08\x03" + b"\xff" * 12, b"\0\0\x08\x02" + b"\x80\0\0\0" * 2,
 ])  # fmt: skip
@@ -206,7 +207,7 @@ def test_no_network_is_said_with_what_to_do(tmp_path, no_debian, monkeypatch):
         nobody.bind(("127.0.0.1", 0))  # bound, but not listening
         monkeypatch.setattr(fashion_mnist, "PUBLISHER", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         monkeypatch.setenv("no_proxy", "*")
-        with pytest.raises(UserError, match="the download failed: .*refused") as caught:
+        with pytest.raises(UserError, match=r"the download failed: .*refused") as caught:
             mark_of(tmp_path / "root")
     assert "set data.root" in str(caught.value)
 
@@ -308,8 +309,8 @@ def test_train_alone_has_no_validation(tmp_path):
 
 
 def test_hidden_files_other_endings_and_loose_files_are_no_samples(tmp_path):
-    tree(tmp_path, "a/1.JPG", "a/.hidden.jpg", "a/._1.jpg", "a/notes.txt", "a/.cache/2.jpg", "a/x.gif", "a/noending",
-         ".git/3.jpg", "loose.jpg", "b/4.JpEg", "b/.jpg")  # fmt: skip
+    tree(tmp_path, "a/1.JPG", "a/.hidden.jpg", "a/._1.jpg", "a/notes.txt", "a/.cache/2.jpg", "a/x.gif",
+         "a/noending",          ".git/3.jpg", "loose.jpg", "b/4.JpEg", "b/.jpg")  # fmt: skip
     assert found(tmp_path) == (("a", "b"), [("a/1.JPG", 0), ("b/4.JpEg", 1)])
 
 
@@ -350,7 +351,7 @@ def test_classes_that_differ_are_shown_from_both_sides(tmp_path):
 
 
 def test_no_folder_and_no_class_are_said(tmp_path):
-    with pytest.raises(UserError, match="there is no folder .*nowhere"):
+    with pytest.raises(UserError, match=r"there is no folder .*nowhere"):
         found(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no class folders"):
         found(tmp_path)

@@ -240,9 +240,10 @@ def test_an_orientation_of_two_values_is_no_crash(tmp_path):
     (tmp_path / "r.jpg").write_bytes(data)
     source = Source.from_files(tmp_path, ["r.jpg"], [0], ["a"])
     try:
-        assert sorted(indexing.build(source, tmp_path / "cache").sizes[0].tolist()) == [30, 50]
+        found = sorted(indexing.build(source, tmp_path / "cache").sizes[0].tolist())
     except UserError as error:
-        assert "r.jpg" in str(error)
+        found = str(error)
+    assert found == [30, 50] or "r.jpg" in found
 
 
 def test_a_source_refuses_labels_that_do_not_fit():

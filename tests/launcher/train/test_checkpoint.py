@@ -201,11 +201,11 @@ def test_a_failure_to_write_is_raised_once(tmp_path):
     (tmp_path / "file").touch()
     made = checkpoints(tmp_path / "file" / "below")
     made.save(*make(), State(step=1), "{}")
-    with pytest.raises(OSError, match="below|Not a directory"):
+    with pytest.raises(OSError, match=r"below|Not a directory"):
         made.finish()
     made.finish()
     made.save(*make(), State(step=2), "{}")
-    with pytest.raises(OSError, match="below|Not a directory"):
+    with pytest.raises(OSError, match=r"below|Not a directory"):
         made.save(*make(), State(step=3), "{}")
 
 
