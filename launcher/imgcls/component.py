@@ -58,10 +58,13 @@ def load(reference: str) -> Any:
     module, separator, attribute = reference.partition(":")
     if not separator:
         raise ImportError(f"'{reference}' is not of the form 'module:attribute'")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError as error:
-        raise ImportError(f"module '{module}' has no '{attribute}'") from error
+    found: Any = importlib.import_module(module)
+    for name in attribute.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            raise ImportError(f"module '{module}' has no '{attribute}'") from error
+    return found
 
 
 def reference_to(thing: type) -> str:

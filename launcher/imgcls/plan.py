@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcls.component import load, reference_to
-from imgcls.errors import UserError
 from imgcls.recipe.schema import Checkpointing, Loading, Train, Workers
 
 if TYPE_CHECKING:
@@ -175,15 +174,22 @@ def make(recipe: "Recipe", data: Data, name: str) -> Plan:
     workers = max(1, recipe.workers.count)
     train = recipe.train
     if train.batch_size < workers:
-        raise UserError(f"train.batch_size = {train.batch_size} cannot be shared by {workers} workers; raise it")
-    smallest = data.train.samples
-    if smallest < workers:
-        raise UserError(f"the training set has {smallest} samples, fewer than the {workers} workers")
-    if train.last_batch == "drop" and smallest < train.batch_size:
-        raise UserError(
-            f"train.batch_size = {train.batch_size} is more than the {smallest} samples of the training set, "
+        text = f"{train.batch_size} samples cannot be shared by {workers} workers; raise it"
+        raise recipe.error(("train", "batch_size"), text)
+    samples = data.train.samples
+    if train.last_batch == "drop" and samples < train.batch_size:
+        text = (
+            f"{train.batch_size} is more than the {samples} samples of the training set, "
             'and last_batch = "drop" leaves no batch; lower it, or set last_batch = "even"'
         )
+        raise recipe.error(("train", "batch_size"), text)
+    if samples < workers:
+        text = f"the training set has {samples} samples, fewer than the {workers} workers"
+        raise recipe.error(("workers", "count"), text)
+    smallest = train.batch_size if train.last_batch == "drop" else samples // -(-samples // train.batch_size)
+    if smallest < workers:
+        text = f"gives batches of {smallest} of the {samples} samples, too few for {workers} workers; raise it"
+        raise recipe.error(("train", "batch_size"), text)
     return Plan(
         name=name,
         seed=recipe.seed,
@@ -211,32 +217,35 @@ def resolve_format(recipe: "Recipe") -> Format:
         UserError: values that do not go together.
     """
     facts, own = recipe.model.found.component.facts, recipe.input
-    size = own.size or int(facts.get("input_size", 224))
+    published = int(facts.get("input_size", 224))
+    size = own.size or published
     channels = own.channels or int(facts.get("channels", 3))
     same = channels == facts.get("channels", 3)
     fallback = {**(_GREY if channels == 1 else _RGB), **(facts if same else {})}
     # a model's evaluation resize belongs to its own input size: keep their ratio
-    resize = round(facts.get("eval_resize", size) * size / facts.get("input_size", size))
+    resize = round(facts.get("eval_resize", published) * size / published)
     found = Format(
         size=size,
         channels=channels,
-        mean=_per_channel("mean", own.mean or tuple(fallback["mean"]), channels),
-        std=_per_channel("std", own.std or tuple(fallback["std"]), channels),
+        mean=_per_channel(recipe, "mean", own.mean or tuple(fallback["mean"]), channels),
+        std=_per_channel(recipe, "std", own.std or tuple(fallback["std"]), channels),
         eval_resize=own.eval_resize or resize,
         interpolation=own.interpolation or str(facts.get("interpolation", "bilinear")),
     )
     if found.eval_resize < found.size:
-        raise UserError(f"input.eval_resize = {found.eval_resize} is less than input.size = {found.size}")
+        text = f"{found.eval_resize} is less than input.size = {found.size}"
+        raise recipe.error(("input", "eval_resize"), text)
     if min(found.std) <= 0:
-        raise UserError(f"input.std must be above 0, got {list(found.std)}")
+        raise recipe.error(("input", "std"), f"must be above 0, got {list(found.std)}")
     return found
 
 
-def _per_channel(name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+def _per_channel(recipe: "Recipe", name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     if len(values) == 1:
         return values * channels
     if len(values) != channels:
-        raise UserError(f"input.{name} has {len(values)} values for {channels} channels")
+        text = f"has {len(values)} values, for {channels} channel{'s' if channels > 1 else ''}"
+        raise recipe.error(("input", name), text)
     return values
 
 

@@ -107,7 +107,7 @@ class Plugins:
             module = point.load()
             self._manager.register(module, name=point.name)
             self._manager.check_pending()
-        except Exception as error:  # noqa: BLE001 (one package's fault must not take the program down)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (one package must not take the program down)
             if self._manager.has_plugin(point.name):
                 self._manager.unregister(name=point.name)
             self.broken.append(Broken(point.name, _distribution(point), _version(point), _why(error)))
@@ -121,8 +121,14 @@ class Plugins:
 
     def components(self, kind: str) -> dict[str, Found]:
         """Return all components of a kind by the name that a recipe uses: bare for imgcls's own."""
-        if kind not in self._components:
-            self._components[kind] = self._collect(kind)
+        if not self._components:
+            # all kinds at once: a plugin that breaks in one is out of all, whichever was asked for
+            for each in KINDS:
+                self._components[each] = self._collect(each)
+            working = {plugin.plugin for plugin in self.loaded}
+            for known in self._components.values():
+                for name in [name for name, found in known.items() if found.plugin not in working]:
+                    del known[name]
         return self._components[kind]
 
     def _collect(self, kind: str) -> dict[str, Found]:
@@ -133,7 +139,7 @@ class Plugins:
                 twice = found.keys() & mine.keys()
                 if twice:
                     raise ValueError(f"another plugin of imgcls has {', '.join(sorted(twice))} already")
-            except Exception as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 self.loaded.remove(plugin)
                 self._manager.unregister(name=plugin.plugin)
                 self.broken.append(Broken(plugin.plugin, plugin.distribution, plugin.version, _why(error)))
@@ -202,7 +208,7 @@ def _article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     frame = traceback.extract_tb(error.__traceback__)
     where = f" ({frame[-1].filename}:{frame[-1].lineno})" if frame else ""
     return f"{type(error).__name__}: {error}{where}"

@@ -1,6 +1,7 @@
 """Fashion-MNIST: Xiao, Rasul, Vollgraf, 2017, arXiv:1708.07747, MIT licence, by Zalando Research."""
 
 import hashlib
+import http.client
 import os
 import shutil
 import urllib.error
@@ -47,6 +48,8 @@ def build(options: FashionMnist, split: str) -> Source:
     prefix = "train" if split == "train" else "t10k"
     images = idx.read(_file(folder, f"{prefix}-images-idx3-ubyte"))
     labels = idx.read(_file(folder, f"{prefix}-labels-idx1-ubyte"))
+    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) >= len(CLASSES):
+        raise UserError(f"{folder}: {prefix}-images and {prefix}-labels do not go together; remove both")
     return Source.from_pixels(images[..., None], labels.astype(np.int64), CLASSES)
 
 
@@ -77,7 +80,7 @@ def _download(root: Path) -> None:
         for name, digest in FILES.items():
             if not _file(root, name).is_file():
                 _fetch(f"{PUBLISHER}/{name}.gz", root / f"{name}.gz", digest)
-    except OSError as error:  # URLError is one
+    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise UserError(_advice(root, f"the download failed: {reason}")) from None
 

@@ -1,6 +1,7 @@
 """The idx format of MNIST's files: http://yann.lecun.com/exdb/mnist, one magic number, sizes, bytes."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -27,8 +28,13 @@ def read(path: Path) -> NDArray[np.uint8]:
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != _UBYTE:
         raise UserError(f"{path}: is not an idx file of bytes")
     dimensions = data[3]
-    shape = np.frombuffer(data, ">u4", dimensions, 4).astype(int)
+    if not 1 <= dimensions <= 3:
+        raise UserError(f"{path}: is an idx file of {dimensions} dimensions, neither labels nor images")
     start = 4 + 4 * dimensions
-    if len(data) - start != int(np.prod(shape)):
-        raise UserError(f"{path}: is damaged: {len(data) - start} bytes of data, expected {int(np.prod(shape))}")
+    if len(data) < start:
+        raise UserError(f"{path}: is damaged: it ends before its sizes do; remove it to have it downloaded again")
+    shape = [int(size) for size in np.frombuffer(data, ">u4", dimensions, 4)]
+    if len(data) - start != math.prod(shape):
+        found, expected = len(data) - start, math.prod(shape)
+        raise UserError(f"{path}: is damaged: {found} bytes of data, expected {expected}; remove it")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)

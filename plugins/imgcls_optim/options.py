@@ -23,7 +23,7 @@ class Cosine:
     """Half a cosine from 1 to ``final`` after a linear warm-up."""
 
     warmup_epochs: Annotated[float, Ge(0), "epochs of linear warm-up"] = 0.0
-    warmup_start: Annotated[float, Ge(0), Le(1), "factor of the first update"] = 0.0
+    warmup_start: Annotated[float, Ge(0), Le(1), "factor that the warm-up rises from"] = 0.0
     final: Annotated[float, Ge(0), Le(1), "factor after the last update"] = 0.0
 
 
@@ -34,7 +34,7 @@ class Step:
     milestones: Annotated[tuple[float, ...], "epochs at which the rate is lowered"]
     gamma: Annotated[float, Gt(0), Le(1)] = 0.1
     warmup_epochs: Annotated[float, Ge(0), "epochs of linear warm-up"] = 0.0
-    warmup_start: Annotated[float, Ge(0), Le(1), "factor of the first update"] = 0.0
+    warmup_start: Annotated[float, Ge(0), Le(1), "factor that the warm-up rises from"] = 0.0
 
 
 @options
@@ -42,7 +42,7 @@ class Constant:
     """The same rate throughout, after a linear warm-up."""
 
     warmup_epochs: Annotated[float, Ge(0), "epochs of linear warm-up"] = 0.0
-    warmup_start: Annotated[float, Ge(0), Le(1), "factor of the first update"] = 0.0
+    warmup_start: Annotated[float, Ge(0), Le(1), "factor that the warm-up rises from"] = 0.0
 
 
 @options

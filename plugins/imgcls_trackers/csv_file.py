@@ -26,21 +26,23 @@ class CsvTracker(Tracker):
     def rewind(self, step: int) -> None:
         """Forget every record later than an update's number."""
         for path in self.folder.glob(f"{self.prefix}-*.csv"):
-            with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            if not rows:
+            with path.open(newline="", encoding="utf-8") as file:
+                # the last line of a killed run may be cut off
+                lines = [line for line in file if line.endswith("\n")]
+            if not lines:
+                path.unlink()
                 continue
-            with path.open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(row for row in rows if int(row["step"]) <= step)
+            reader = csv.DictReader(lines)
+            kept = [line for row, line in zip(reader, lines[1:], strict=True) if int(row["step"]) <= step]
+            with path.open("w", newline="", encoding="utf-8") as file:
+                file.writelines([lines[0], *kept])
 
     def log(self, record: Mapping[str, object]) -> None:
         """Append one record."""
         row = {key: value for key, value in record.items() if key != "kind"}
         path = self._file(str(record["kind"]))
         new = not path.exists()
-        with path.open("a", newline="") as file:
+        with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row))
             if new:
                 writer.writeheader()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgcls.run_folder import RunFolder
 
 
-@click.command()
+@click.command(short_help="Train as a recipe says, or continue.")
 @recipe_argument
 @set_option
 @click.option("--workers", type=click.IntRange(0, 4096), help="Processes that train; 0: in this one, without Ray.")

@@ -5,7 +5,7 @@ import json
 import click
 
 
-@click.command()
+@click.command(short_help="List the installed plugins.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def plugins(as_json: bool) -> None:
     """List the installed plugins, what each brings, and those that could not be loaded."""

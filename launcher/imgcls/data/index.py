@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 from imgcls.data.source import Source
 from imgcls.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 # what DALI decodes on a CPU, in Pillow's names
-DECODABLE = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "PPM")
+DECODABLE = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM")
 _SHOWN = 20
 _CHUNK = 512
 _MANY = 20_000  # files from which on processes pay for their start
@@ -217,10 +221,12 @@ def _read_header(file: str) -> Header:
             warnings.simplefilter("ignore")  # about large images: a size is all that is read here
             image = Image.open(file)
         with image:
-            if image.format not in DECODABLE:
-                return f"is a {image.format} image, which DALI does not decode; convert it"
+            if image.format not in DECODABLE or (image.format == "PPM" and image.mode == "F"):
+                return f"is a {image.format} image of mode {image.mode}, which DALI does not decode; convert it"
             width, height = image.size
-            sideways = _orientation(image) in _SIDEWAYS
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about damaged EXIF, which DALI reads or passes over
+                sideways = _orientation(image) in _SIDEWAYS
         return (size, width, height) if sideways else (size, height, width)
     except UnidentifiedImageError:
         return "is not an image"
@@ -228,11 +234,16 @@ def _read_header(file: str) -> Header:
         return f"cannot be read: {error}"
 
 
-def _orientation(image: "object") -> int:
-    # a PNG without the chunk would be read to its end in search of it
-    if getattr(image, "format", "") not in ("JPEG", "MPO", "TIFF", "WEBP") and "exif" not in image.info:  # type: ignore[attr-defined]
+def _orientation(image: "ImageFile") -> int:
+    """Return the orientation that DALI will apply: from EXIF, not from XMP, where Pillow would look too."""
+    from PIL import Image
+
+    data = image.info.get("exif")
+    if not data or image.format == "TIFF":  # Pillow gives a TIFF's size as it will be
         return 1
-    return int(image.getexif().get(_ORIENTATION, 1) or 1)  # type: ignore[attr-defined]
+    exif = Image.Exif()
+    exif.load(data)
+    return int(exif.get(_ORIENTATION, 1) or 1)
 
 
 def _listing(problems: Sequence[str], what: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imgcls.errors import UserError
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -41,7 +43,14 @@ class Source:
         labels: Sequence[int] | NDArray[np.int64],
         classes: Sequence[str],
     ) -> "Source":
-        """Encoded image files: paths relative to ``root``, with a label each."""
+        """Encoded image files: paths relative to ``root``, with a label each.
+
+        Raises:
+            UserError: a class name that cannot be printed or written down.
+        """
+        unreadable = [name for name in classes if not name.isprintable()]
+        if unreadable:
+            raise UserError(f"{root}: the class name {unreadable[0]!a} is no printable UTF-8 text; rename it")
         return cls(tuple(classes), np.asarray(labels, np.int64), root=root, paths=tuple(paths))
 
     @classmethod

@@ -15,12 +15,14 @@ from imgcls.recipe.problems import Problem, RecipeError
 Table = dict[str, Any]
 # tables whose `name` says which component they configure: another name, and the options below it go too
 NAMED = ("model", "data", "optimizer", "schedule", "loss")
+# what is meant where a recipe names none
+DEFAULTS = {"loss": "cross_entropy", "schedule": "cosine"}
 LISTS = ("augment", "track", "callback")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A file, or one option of the command line."""
+    """A file, or one option of the command line (its text on one line)."""
 
     label: str
     tree: Table
@@ -78,12 +80,13 @@ def merge(path: Path, overrides: Sequence[str], flags: Sequence[tuple[str, Table
         _lay_over(merged, merged.tree, layer, layer.tree, (), ())
     problems = []
     for text in overrides:
+        label = " ".join(f"--set {text}".split("\n"))
         try:
             tree = _parse_override(text)
         except ValueError as error:
-            problems.append(Problem(1_000_000, f"--set {text}", "", str(error)))
+            problems.append(Problem(1_000_000, label, "", str(error)))
             continue
-        problems += _override(merged, Layer(f"--set {text}", tree))
+        problems += _override(merged, Layer(label, tree))
     for text, tree in flags:
         problems += _override(merged, Layer(text, tree))
     if problems:
@@ -97,22 +100,32 @@ def _file_layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError([_syntax_problem(path, text, error)]) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+        raise RecipeError([Problem(1, f"{path}:1", "", f"cannot be read as TOML: {error}")]) from None
     tree = _long_forms(tree)
     layer = Layer(str(path), tree, text)
     base = tree.pop("extends", None)
     if base is None:
         return [layer]
-    if not isinstance(base, str):
+    if not isinstance(base, str) or not base:
         order, where = layer.where(("extends",))
         raise RecipeError([Problem(order, where, "extends", 'expected the path of a recipe, as in "base.toml"')])
     target = path.parent / base
-    if target.resolve() in [p.resolve() for p in (*above, path)]:
+    if is_file(target) and target.resolve() in [p.resolve() for p in (*above, path)]:
         order, where = layer.where(("extends",))
         raise RecipeError([Problem(order, where, "extends", f"{base} extends this file in turn")])
-    if not target.is_file():
+    if not is_file(target):
         order, where = layer.where(("extends",))
         raise RecipeError([Problem(order, where, "extends", f"there is no file {target}")])
     return [*_file_layers(target, (*above, path)), layer]
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file is there; not for what can be no file's name, either."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or a zero byte
+        return False
 
 
 def _read(path: Path) -> str:
@@ -145,7 +158,7 @@ def _long_forms(tree: Table) -> Table:
 
 
 def _lay_over(merged: Merged, into: Table, layer: Layer, tree: Table, path: KeyPath, own: KeyPath) -> None:
-    if len(path) == 1 and path[0] in NAMED and _renames(into, tree):
+    if len(path) == 1 and path[0] in NAMED and _renames(into, tree, DEFAULTS.get(str(path[0]))):
         into.clear()
         _forget(merged, path)
     merged.origins[path] = (layer, own)
@@ -160,8 +173,9 @@ def _lay_over(merged: Merged, into: Table, layer: Layer, tree: Table, path: KeyP
             _remember(merged, layer, value, here, there)
 
 
-def _renames(into: Table, tree: Table) -> bool:
-    return "name" in tree and "name" in into and tree["name"] != into["name"]
+def _renames(into: Table, tree: Table, default: str | None) -> bool:
+    before = into.get("name", default)
+    return "name" in tree and before is not None and tree["name"] != before
 
 
 def _forget(merged: Merged, path: KeyPath) -> None:
@@ -181,13 +195,15 @@ def _parse_override(text: str) -> Table:
     if not separator or not key.strip():
         raise ValueError("expected key=value, as in --set optimizer.lr=0.4")
     try:
-        return _long_forms(tomllib.loads(f"{key} = {value}"))
-    except tomllib.TOMLDecodeError:
-        pass
-    try:
         tree = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError:
-        raise ValueError(f"'{key}' is not a key, as in optimizer.lr") from None
+    except (ValueError, RecursionError):
+        tree = {}
+    if not tree:  # no key at all, or a comment
+        raise ValueError(f"'{' '.join(key.split())}' is not a key, as in optimizer.lr")
+    try:
+        return _long_forms(tomllib.loads(f"{key} = {value}"))
+    except (ValueError, RecursionError):
+        pass
     # a bare word, as in --set data.root=DIR: TOML would want quotes that a shell takes away
     leaf = tree
     while isinstance(inner := next(iter(leaf.values())), dict):
@@ -200,19 +216,28 @@ def _override(merged: Merged, layer: Layer) -> list[Problem]:
     """Lay one override over the tree; ``augment.0.p`` and ``augment.cutout.p`` reach into lists."""
     for key in LISTS:
         inner, items = layer.tree.get(key), merged.tree.get(key, [])
-        if not isinstance(inner, dict) or not isinstance(items, list):
-            continue
-        (which, table) = next(iter(inner.items()))
-        index = _position(items, which)
-        if index is None or not isinstance(table, dict):
-            names = [str(i["name"]) for i in items if isinstance(i, dict) and "name" in i]
-            near = difflib.get_close_matches(which, names, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
-            text = f"the recipe has no [[{key}]] '{which}'; {hint}"
-            return [Problem(1_000_000, layer.label, "", text)]
-        _lay_over(merged, items[index], layer, table, (key, index), (key, which))
-        return []
+        if isinstance(inner, dict) and isinstance(items, list):
+            return [
+                p for which, table in inner.items() for p in _override_item(merged, layer, (key, which), table)
+            ]
     _lay_over_root(merged, layer)
+    return []
+
+
+def _override_item(merged: Merged, layer: Layer, own: tuple[str, str], table: Any) -> list[Problem]:
+    key, which = own
+    items = merged.tree.get(key, [])
+    index = _position(items, which)
+    if index is None:
+        names = [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
+        near = difflib.get_close_matches(which, names, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}"
+        return [Problem(1_000_000, layer.label, "", f"the recipe has no [[{key}]] '{which}'; {hint}")]
+    if not isinstance(table, dict):
+        example = f"--set {key}.{which}.OPTION=VALUE"
+        return [Problem(1_000_000, layer.label, "", f"name the option that is meant, as in {example}")]
+    if isinstance(items[index], dict):  # what else it is, is a problem of its own
+        _lay_over(merged, items[index], layer, table, (key, index), own)
     return []
 
 
@@ -223,7 +248,7 @@ def _lay_over_root(merged: Merged, layer: Layer) -> None:
 
 
 def _position(items: list[Any], which: str) -> int | None:
-    if which.isdigit():
+    if which.isascii() and which.isdigit():
         return int(which) if int(which) < len(items) else None
     named = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("name") == which]
     return named[0] if len(named) == 1 else None

@@ -20,7 +20,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     for end in range(1, len(lines) + 1):
         try:
             tree = tomllib.loads("\n".join(lines[:end]) + "\n")
-        except tomllib.TOMLDecodeError:
+        except ValueError:  # TOMLDecodeError is one
             continue
         for path in _paths(tree):
             found.setdefault(path, first + 1)

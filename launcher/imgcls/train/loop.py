@@ -74,6 +74,8 @@ class Run:
         threads = set_threads(plan.workers.cpus, world.size)
         _set_determinism(plan.train.deterministic)
         self.precision = autocast(plan.train.precision, world.device)
+        if plan.train.precision == "bf16" and world.device.type == "cpu" and plan.train.deterministic:
+            self._warn("bf16 on a CPU does not repeat bit for bit (torch 2.13); float32 does")
         self.inputs = build.inputs(plan)
         self.order = self.inputs.order
         self.machine: Machine = build.machine(plan.loading, world.device, threads)
@@ -137,11 +139,11 @@ class Run:
         for callback in self.callbacks:
             callback.run_began(self)
         stopped = self._train()
-        for callback in self.callbacks:
-            callback.run_ended(self)
         if stopped:
             self._save()
         self._finish_writing()
+        for callback in self.callbacks:
+            callback.run_ended(self)
         if not stopped and self.world.leads:
             write_whole(self.folder.result, self._result())
         self.world.wait()

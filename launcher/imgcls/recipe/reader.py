@@ -1,0 +1,275 @@
+"""Reads a recipe: merged layers -> a frozen, typed Recipe, or all its problems at once."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imgcls.errors import UserError
+from imgcls.plugins import KINDS, Found, Plugins, UnknownComponent
+from imgcls.recipe.layers import DEFAULTS, Merged, Table, is_file, merge
+from imgcls.recipe.locate import KeyPath
+from imgcls.recipe.problems import Problem, RecipeError
+from imgcls.recipe.schema import Checkpointing, Expectation, Input, Loading, Train, Workers
+from imgcls.recipe.tables import check_table, describe, show, show_key, unknown_option
+
+__all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml"]
+
+SECTIONS: dict[str, type] = {
+    "input": Input,
+    "train": Train,
+    "checkpoint": Checkpointing,
+    "loading": Loading,
+    "workers": Workers,
+    "expect": Expectation,
+}
+# table -> the kind of component it names
+SINGLE = {
+    "model": "models",
+    "data": "datasets",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
+    "loss": "losses",
+}
+LISTED = {"augment": "augmentations", "track": "trackers", "callback": "callbacks"}
+SCALARS: dict[str, tuple[type, Any]] = {"about": (str, ""), "seed": (int, 0)}
+# keys of [data] that are the core's, whatever the dataset
+RESERVED = {"data": {"name", "validation"}}
+TOP_LEVEL = ["extends", *SCALARS, *SINGLE, *LISTED, *SECTIONS]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A component with the options a recipe gives it."""
+
+    found: Found
+    options: Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a person wrote, checked and complete. ``origins`` says where each value came from."""
+
+    path: Path
+    about: str
+    seed: int
+    model: Named
+    data: Named
+    validation: float
+    optimizer: Named
+    schedule: Named
+    loss: Named
+    augment: tuple[Named, ...]
+    track: tuple[Named, ...]
+    callback: tuple[Named, ...]
+    input: Input
+    train: Train
+    checkpoint: Checkpointing
+    loading: Loading
+    workers: Workers
+    expect: Expectation | None
+    origins: Merged = field(repr=False, compare=False)
+
+    def error(self, path: KeyPath, text: str) -> RecipeError:
+        """Return the error of a value that is well formed but does not go with the others."""
+        return RecipeError([self.origins.problem(path, text)])
+
+    @property
+    def overridden(self) -> bool:
+        """Whether the command line changed what is trained, so that the expectation does not apply."""
+        layers = (layer for layer, _ in self.origins.origins.values())
+        return any(layer.text is None and not layer.tree.keys() <= {"workers", "loading"} for layer in layers)
+
+    @property
+    def name(self) -> str:
+        """The recipe's short name: its file's, without the ending."""
+        return self.path.stem
+
+
+def shipped() -> dict[str, Path]:
+    """Return the recipes that come with imgcls, by name."""
+    package = Path(__file__).parents[2]
+    # beside the package in a wheel, at the top of the repository in a clone
+    folders = (package / "imgcls_recipes", package.parent / "recipes")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def find(recipe: str) -> Path:
+    """Return the file that a command's RECIPE argument means: a path, or the name of a shipped recipe.
+
+    Raises:
+        UserError: neither is there.
+    """
+    path = Path(recipe)
+    if is_file(path):
+        return path
+    known = shipped()
+    # `recipes/digits_lenet.toml` is also found where there is no clone
+    name = path.stem if path.suffix == ".toml" and path.parent.name in ("", "recipes") else recipe
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(path.stem[:100], known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"shipped recipes: {', '.join(known)}"
+    raise UserError(f"{recipe}: there is no such file, and no shipped recipe of that name; {hint}")
+
+
+def read(
+    path: Path, plugins: Plugins, overrides: Sequence[str] = (), flags: Sequence[tuple[str, Table]] = ()
+) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: the TOML file.
+        plugins: where components are looked up.
+        overrides: ``key=value`` texts of ``--set``.
+        flags: further options of the command line, as (text, table).
+
+    Raises:
+        RecipeError: with every problem of the recipe, sorted by line.
+    """
+    return _Reader(merge(path, overrides, flags), plugins).recipe(path)
+
+
+class _Reader:
+    def __init__(self, merged: Merged, plugins: Plugins) -> None:
+        self.merged = merged
+        self.tree = merged.tree
+        self.plugins = plugins
+        self.problems: list[Problem] = []
+
+    def complain(self, path: KeyPath, text: str) -> None:
+        self.problems.append(self.merged.problem(path, text))
+
+    def recipe(self, path: Path) -> Recipe:
+        for key in self.tree:
+            if key not in TOP_LEVEL:
+                self.complain((key,), unknown_option(key, TOP_LEVEL))
+        values: dict[str, Any] = {key: self.scalar(key) for key in SCALARS}
+        values |= {key: self.section(key) for key in SECTIONS}
+        values["validation"] = self.validation()
+        values |= {key: self.single(key) for key in SINGLE}
+        values |= {key: self.listed(key) for key in LISTED}
+        if self.problems:
+            raise RecipeError(self.problems)
+        return Recipe(path=path, origins=self.merged, **values)
+
+    def scalar(self, key: str) -> Any:
+        expected, default = SCALARS[key]
+        value = self.tree.get(key, default)
+        if type(value) is not expected:
+            words = "an integer" if expected is int else "a string"
+            self.complain((key,), f"expected {words}, got {describe(value)}")
+        elif isinstance(value, int) and not 0 <= value < 2**63:
+            self.complain((key,), f"must be in 0..2^63-1, got {describe(value)}")
+        return value
+
+    def table(self, path: KeyPath, value: Any) -> Table | None:
+        if isinstance(value, dict):
+            return value
+        self.complain(path, f"expected a table, got {describe(value)}")
+        return None
+
+    def section(self, key: str) -> Any:
+        if key == "expect" and key not in self.tree:
+            return None
+        table = self.table((key,), self.tree.get(key, {}))
+        return None if table is None else self.options((key,), table, SECTIONS[key])
+
+    def options(self, path: KeyPath, table: Table, cls: type, defaults: Any = None) -> Any:
+        value, faults = check_table(table, cls, defaults)
+        for inner, text in faults:
+            self.complain((*path, *inner), text)
+        return value
+
+    def validation(self) -> float:
+        data = self.tree.get("data")
+        value = data.get("validation", 0.1) if isinstance(data, dict) else 0.1
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.complain(("data", "validation"), f"expected a number, got {describe(value)}")
+            return 0.1
+        if not 0 < value < 1:
+            self.complain(("data", "validation"), f"must be between 0 and 1, a share of train, got {value}")
+        return float(value)
+
+    def single(self, key: str) -> Named | None:
+        if key not in self.tree and key not in DEFAULTS:
+            names = ", ".join(list(self.plugins.components(SINGLE[key]))[:4])
+            self.complain((), f"[{key}] is missing; name one of `imgcls {SINGLE[key]}`, such as {names}")
+            return None
+        table = self.table((key,), self.tree.get(key, {}))
+        return None if table is None else self.named(key, SINGLE[key], (key,), table)
+
+    def listed(self, key: str) -> tuple[Named | None, ...]:
+        items = self.tree.get(key, [])
+        if not isinstance(items, list):
+            self.complain((key,), f"expected a list of tables, each headed [[{key}]], got {describe(items)}")
+            return ()
+        tables = [(i, self.table((key, i), item)) for i, item in enumerate(items)]
+        return tuple(self.named(key, LISTED[key], (key, i), table) for i, table in tables if table is not None)
+
+    def named(self, key: str, kind: str, path: KeyPath, table: Table) -> Named | None:
+        name = table.get("name", DEFAULTS.get(key))
+        if not isinstance(name, str):
+            text = "missing" if name is None else f"expected a string, got {describe(name)}"
+            self.complain((*path, "name"), f"{text}; name {_one(kind)} of `imgcls {kind}`")
+            return None
+        try:
+            found = self.plugins.find(kind, name)
+        except UnknownComponent as error:
+            self.complain((*path, "name"), str(error))
+            return None
+        taken = RESERVED.get(key, {"name"})
+        own = {k: v for k, v in table.items() if k not in taken}
+        component = found.component
+        options = self.options(path, own, component.options, component.defaults)
+        return Named(found, options)
+
+
+def _one(kind: str) -> str:
+    return f"a {KINDS[kind]}" if KINDS[kind][0] not in "aeiou" else f"an {KINDS[kind]}"
+
+
+def to_toml(recipe: Recipe, with_origins: bool = False) -> str:
+    """Return the recipe with every value there is, as TOML; with where each came from as comments."""
+    blocks = [[("", name, value, (name,)) for name, value in (("about", recipe.about), ("seed", recipe.seed))]]
+    lines = list(_lines(recipe, blocks[0], "default", with_origins))
+    for header, path, rows, fallback in _tables(recipe):
+        entries = [(header, key, value, (*path, key)) for key, value in rows.items()]
+        lines += ["", header, *_lines(recipe, entries, fallback, with_origins)]
+    return "\n".join(lines) + "\n"
+
+
+def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
+    for key in SINGLE:
+        named: Named = getattr(recipe, key)
+        extra = {"validation": recipe.validation} if key == "data" else {}
+        rows = {"name": named.found.name, **extra, **asdict(named.options)}
+        yield f"[{key}]", (key,), rows, f"default of {named.found.name} ({named.found.origin})"
+    for key in LISTED:
+        for index, named in enumerate(getattr(recipe, key)):
+            rows = {"name": named.found.name, **asdict(named.options)}
+            yield f"[[{key}]]", (key, index), rows, f"default of {named.found.name} ({named.found.origin})"
+    for key in SECTIONS:
+        if key == "input":
+            yield "[input]", ("input",), _input(recipe), f"of {recipe.model.found.name}"
+        elif (value := getattr(recipe, key)) is not None:
+            yield f"[{key}]", (key,), asdict(value), "default"
+
+
+def _input(recipe: Recipe) -> Table:
+    from imgcls.plan import resolve_format  # plan knows recipes, so not at the top
+
+    return asdict(resolve_format(recipe))
+
+
+def _lines(
+    recipe: Recipe, entries: Sequence[tuple[str, str, Any, KeyPath]], fallback: str, with_origins: bool
+) -> Iterator[str]:
+    for _, key, value, path in entries:
+        text = f"# {show_key(key)} is not set" if value is None else f"{show_key(key)} = {show(value)}"
+        if with_origins:
+            written = path in recipe.origins.origins
+            origin = recipe.origins.where(path)[1] if written else fallback
+            text = f"{text:<44} # {origin}" if value is not None else f"{text} ({origin})"
+        yield text
