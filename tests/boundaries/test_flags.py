@@ -1,0 +1,59 @@
+"""The whole command line. It grows on purpose, or not at all."""
+
+import click
+import pytest
+
+from imgcls.cli import cli
+
+COMPONENTS = ["[WHAT]...", "--json"]
+COMMANDS = {
+    "": ["--version"],
+    "launch": [
+        "RECIPE", "--set", "--workers", "--cpus-per-worker", "--name", "--storage", "--plain", "--timings",
+    ],
+    "recipe": [],
+    "recipe show": ["RECIPE", "--set"],
+    "recipe check": ["RECIPE", "--set"],
+    "plugins": ["--json"],
+    "models": COMPONENTS,
+    "datasets": COMPONENTS,
+    "augmentations": COMPONENTS,
+    "optimizers": COMPONENTS,
+    "schedules": COMPONENTS,
+    "losses": COMPONENTS,
+    "trackers": COMPONENTS,
+    "callbacks": COMPONENTS,
+}  # fmt: skip
+
+
+def walk(command, path=()):
+    yield " ".join(path), command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from walk(inner, (*path, name))
+
+
+FOUND = dict(walk(cli))
+
+
+def written(parameter):
+    if isinstance(parameter, click.Option):
+        return "/".join([*parameter.opts, *parameter.secondary_opts])
+    name = parameter.name.upper()
+    return f"[{name}]..." if parameter.nargs == -1 else name
+
+
+def test_there_are_these_commands_and_no_others():
+    assert FOUND.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_these_options_and_no_others(name):
+    assert [written(parameter) for parameter in FOUND[name].params] == COMMANDS[name]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_and_its_options_say_what_they_do(name):
+    assert FOUND[name].help
+    for parameter in FOUND[name].params:
+        assert not isinstance(parameter, click.Option) or parameter.help
