@@ -80,7 +80,7 @@ def merge(path: Path, overrides: Sequence[str], flags: Sequence[tuple[str, Table
         _lay_over(merged, merged.tree, layer, layer.tree, (), ())
     problems = []
     for text in overrides:
-        label = " ".join(f"--set {text}".split("\n"))
+        label = "".join(letter if letter.isprintable() else " " for letter in f"--set {text}")
         try:
             tree = _parse_override(text)
         except ValueError as error:
@@ -117,7 +117,10 @@ def _file_layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
     if not is_file(target):
         order, where = layer.where(("extends",))
         raise RecipeError([Problem(order, where, "extends", f"there is no file {target}")])
-    return [*_file_layers(target, (*above, path)), layer]
+    below = _file_layers(target, (*above, path))
+    for inherited in below:
+        inherited.tree.pop("expect", None)  # what a recipe reaches says nothing of one that changes it
+    return [*below, layer]
 
 
 def is_file(path: Path) -> bool:
@@ -237,6 +240,9 @@ def _override_item(merged: Merged, layer: Layer, own: tuple[str, str], table: An
         example = f"--set {key}.{which}.OPTION=VALUE"
         return [Problem(1_000_000, layer.label, "", f"name the option that is meant, as in {example}")]
     if isinstance(items[index], dict):  # what else it is, is a problem of its own
+        if _renames(items[index], table, None):
+            items[index].clear()
+            _forget(merged, (key, index))
         _lay_over(merged, items[index], layer, table, (key, index), own)
     return []
 

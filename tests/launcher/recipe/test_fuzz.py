@@ -122,7 +122,7 @@ def assert_read_or_named(path, text, *sets):
         recipe = read(path, PLUGINS, sets)
     except UserError as error:
         message = str(error)
-        named = [str(path), *(f"--set {one}".replace("\n", " ") for one in sets)]
+        named = [str(path), *("".join(c if c.isprintable() else " " for c in f"--set {one}") for one in sets)]
         assert any(name in message for name in named)
     else:
         to_toml(read(path, PLUGINS, sets))
