@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from imgcls.errors import UserError, WorkerError
+from imgcls.on_ray.processes import kill_descendants
 from imgcls.on_ray.worker import work
 from imgcls.plan import Plan
 from imgcls.report.events import EventFile, EventFollower
@@ -73,7 +74,8 @@ def _interrupts(folder: RunFolder, stopping: Callable[[bool], None]) -> Iterator
         at_once = folder.stop.exists()
         stopping(at_once)
         if at_once:
-            os._exit(130)  # Ray's processes end when their driver is gone
+            kill_descendants()
+            os._exit(130)
         folder.stop.touch()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
