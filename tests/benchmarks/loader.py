@@ -9,6 +9,7 @@ import math
 import os
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,9 @@ class Pillow:
             yield next(self._iterator)[0]
 
     def close(self) -> None:
-        self._iterator._shutdown_workers()
+        # torch's spawned workers now and then abort while they end ("terminate called"); nothing depends on it
+        with suppress(RuntimeError):
+            self._iterator._shutdown_workers()
 
 
 if __name__ == "__main__":

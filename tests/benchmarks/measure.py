@@ -140,7 +140,7 @@ def ratio(found: Mapping[str, Sequence[Speed]], mine: str, other: str, goal: flo
     what = (
         f"{len(kept)} quiet of {len(pairs)} rounds" if kept is quiet else f"{len(pairs)} rounds, machine not quiet"
     )
-    reached = _ratio(f"{mine} / {other} (rounds: {what})", [a.wall / b.wall for a, b in kept], goal)
+    reached = _ratio(f"{mine} / {other} ({what})", [a.wall / b.wall for a, b in kept], goal)
     _ratio("  the same, per CPU second, all rounds", [a.cpu / b.cpu for a, b in pairs], None)
     return reached
 
