@@ -64,6 +64,7 @@ def say(text: str = "") -> None:
 
 def header(what: str) -> None:
     """Print what is measured, on what machine, with what versions, and how busy it is."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # so that commands we started are ended
     say(f"# {what}")
     say(f"machine: {_cpu()}, {len(os.sched_getaffinity(0))} cores, {_memory():.1f} GiB, {platform.platform()}")
     say(f"versions: python {platform.python_version()}, " + ", ".join(_versions()))
