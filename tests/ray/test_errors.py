@@ -1,5 +1,6 @@
 """What goes wrong in a worker reaches the user once, by name, and is not tried again."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def test_an_error_of_one_worker_is_shown_once_with_rank_host_and_its_own_traceba
     for word in ("gloo", "RayTaskError", "TrainingFailedError", "site-packages/ray"):
         assert word not in ended.err, ended
     log = (tmp_path / "runs/x/logs/worker-1.log").read_text()
-    assert log.count("built once more") == 1, "it was tried again"
+    events = (tmp_path / "runs/x/events.jsonl").read_text().splitlines()
+    assert [json.loads(event)["kind"] for event in events].count("run") == 1, "it was tried again"
+    assert log.count("built once more") == 1, "printed twice"
     assert ended.seconds < 90
 
 
