@@ -1,6 +1,7 @@
 """A rank's batches as torch tensors, from any step on: seeking rebuilds the pipeline and replays nothing."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,16 +41,16 @@ def training_batches(
         UserError: an image that cannot be decoded; it is named.
     """
     steps = iter(range(start, order.total_steps))
+    ahead: deque[Place] = deque()  # fed to DALI, which runs some batches ahead, and not yet out again
 
     def following() -> list[pipeline.Fed]:
-        place = order.at(next(steps), rank, world)
-        return transform.feed(place.epoch, place.samples)
+        ahead.append(order.at(next(steps), rank, world))
+        return transform.feed(ahead[-1].epoch, ahead[-1].samples)
 
-    places = Order(order.n, order.batch_size, order.epochs, order.seed, order.last_batch)
     pipe = pipeline.build(transform, following, order.largest_part(world), machine)
-    for step in range(start, order.total_steps):
-        place = places.at(step, rank, world)
-        images = _run(pipe, transform.index, place.samples, transform.form.channels)
+    for _ in range(start, order.total_steps):
+        images = _run(pipe, transform, lambda: ahead[0].samples)
+        place = ahead.popleft()
         labels = torch.from_numpy(transform.index.labels[place.samples])
         yield Batch(images, labels.to(images.device, non_blocking=True), place)
 
@@ -68,15 +69,18 @@ def evaluation_batches(
     remaining = iter(batches)
     pipe = pipeline.build(transform, lambda: transform.feed(0, next(remaining)), batch_size, machine)
     for samples in batches:
-        images = _run(pipe, transform.index, samples, transform.form.channels)
+        images = _run(pipe, transform, lambda samples=samples: samples)  # type: ignore[misc]
         yield images, torch.from_numpy(transform.index.labels[samples]).to(images.device, non_blocking=True)
 
 
-def _run(pipe: Any, index: Index, samples: NDArray[np.int64], channels: int) -> Tensor:
+def _run(
+    pipe: Any, transform: pipeline.Training | pipeline.Evaluation, samples: Callable[[], NDArray[np.int64]]
+) -> Tensor:
+    """Return the next batch; ``samples`` says which it is, once it is there."""
     try:
         (images,) = pipe.run()
     except RuntimeError as error:
-        raise _named(index, samples, channels, error) from error
+        raise _named(transform.index, samples(), transform.form.channels, error) from error
     return torch.utils.dlpack.from_dlpack(images.as_tensor())
 
 

@@ -79,7 +79,7 @@ class Training:
         if self.crop is not None:
             fed += self.crop.boxes(Draws(self.seed, epoch, samples, "crop"), sizes)
         else:
-            fed += _whole(sizes, self.form)
+            fed += _whole(self.index, sizes, self.form)
         for stream, augmentation in self.augmentations:
             fed += augmentation.draw(Draws(self.seed, epoch, samples, stream), self.form.size)
         return fed
@@ -90,9 +90,9 @@ class Training:
             region = _decode_region(self.index, self.form, machine, fed[0], fed[1], fed[2])
             images = _resize(region, [self.form.size, self.form.size], self.form)
         else:
-            images = _resize_and_crop(_decode(self.index, self.form, machine, fed[0]), fed[1], fed[2], self.form)
+            images = _evaluated(self.index, self.form, machine, fed)
         graph = Graph(images, self.form.size, self.form.channels)
-        rest = list(fed[3:])
+        rest = list(fed[1:] if self.crop is None and _fits(self.index, self.form) else fed[3:])
         empty = np.empty(0, np.int64)
         for stream, augmentation in self.augmentations:
             count = len(augmentation.draw(Draws(self.seed, 0, empty, stream), self.form.size))
@@ -111,12 +111,11 @@ class Evaluation:
 
     def feed(self, epoch: int, samples: NDArray[np.int64]) -> list[Fed]:  # noqa: ARG002 (as Training)
         """Return everything the graph is fed for a batch."""
-        return [self.index.feed(samples), *_whole(self.index.sizes[samples], self.form)]
+        return [self.index.feed(samples), *_whole(self.index, self.index.sizes[samples], self.form)]
 
     def graph(self, machine: Machine, fed: Sequence[Node]) -> Node:
         """Return the batch: float32 NCHW."""
-        images = _decode(self.index, self.form, machine, fed[0])
-        return _normalise(_resize_and_crop(images, fed[1], fed[2], self.form), self.form)
+        return _normalise(_evaluated(self.index, self.form, machine, fed), self.form)
 
 
 def build(
@@ -139,7 +138,7 @@ def build(
         seed=0,
     )
     with pipe:
-        fed = fn.external_source(source=batches, num_outputs=outputs, batch=True)
+        fed = fn.external_source(source=batches, num_outputs=outputs, batch=True)  # a list, of one too
         pipe.set_outputs(transform.graph(machine, fed))
     pipe.build()
     return pipe
@@ -165,9 +164,24 @@ def can_decode(index: Index, sample: int, channels: int) -> str | None:
     return None
 
 
-def _whole(sizes: NDArray[np.int32], form: Format) -> list[Fed]:
+def _fits(index: Index, form: Format) -> bool:
+    """Whether the images are pixels that need neither resize nor crop."""
+    return index.pixels is not None and {*index.pixels.shape[1:3], form.eval_resize} == {form.size}
+
+
+def _whole(index: Index, sizes: NDArray[np.int32], form: Format) -> list[Fed]:
+    if _fits(index, form):
+        return []
     resized = geometry.shorter_side(sizes, form.eval_resize)
     return [resized.astype(np.float32), geometry.centre(resized, form.size)]
+
+
+def _evaluated(index: Index, form: Format, machine: Machine, fed: Sequence[Node]) -> Node:
+    """Return the whole images with the shorter side resized and the centre cut out."""
+    images = _decode(index, form, machine, fed[0])
+    if _fits(index, form):
+        return images
+    return _resize_and_crop(images, fed[1], fed[2], form)
 
 
 def _image_type(channels: int) -> Any:

@@ -33,37 +33,45 @@ class Meter:
         self.world = world
         self.interval = 1
         self.steps = 0
-        self.sums = torch.zeros(3, dtype=torch.float64, device=world.device)
-        self._since = 0
+        self._losses: list[Tensor] = []
+        self._hits: list[Tensor] = []
+        self._sizes: list[int] = []
         self._clock = time.monotonic()
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one step of this rank: mean loss, logits (N, classes), labels (N,)."""
-        n = len(labels)
-        hits = (logits.argmax(1) == labels).sum()
-        self.sums[0] += loss.double() * n
-        self.sums[1] += hits
-        self.sums[2] += n
+        self._losses.append(loss)
+        self._hits.append((logits.argmax(1) == labels).sum())
+        self._sizes.append(len(labels))
         self.steps += 1
-        self._since += 1
 
     @property
     def is_due(self) -> bool:
         """Whether enough steps have passed; the same on every rank."""
-        return self._since >= self.interval
+        return len(self._sizes) >= self.interval
 
     def collect(self, stop: bool) -> tuple[Sums, bool]:
         """Return the sums over all ranks since the last call, and whether any rank wants to stop."""
         seconds = time.monotonic() - self._clock
-        extra = torch.tensor([float(stop), seconds], dtype=torch.float64).to(self.sums.device)
-        loss, correct, seen, stops, all_seconds = self.world.sum(torch.cat([self.sums, extra])).tolist()
+        mine = self._sums(float(stop), seconds)
+        loss, correct, seen, stops, all_seconds = self.world.sum(mine).tolist()
         mean_seconds = all_seconds / self.world.size
-        per_step = max(mean_seconds / max(1, self._since), 1e-6)
+        per_step = max(mean_seconds / max(1, len(self._sizes)), 1e-6)
         self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
-        self.sums.zero_()
-        self._since = 0
+        self._losses, self._hits, self._sizes = [], [], []
         self._clock = time.monotonic()
         return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6)), stops > 0
+
+    def _sums(self, stop: float, seconds: float) -> Tensor:
+        """Return loss, hits, samples, stop and seconds of this rank, float64 (5,), on its device."""
+        device = self.world.device
+        sizes = torch.tensor(self._sizes, dtype=torch.float64)
+        rest = torch.tensor([float(sizes.sum()), stop, seconds], dtype=torch.float64).to(device)
+        if not self._sizes:
+            return torch.cat([rest.new_zeros(2), rest])
+        loss = (torch.stack(self._losses).double() * sizes.to(device)).sum()
+        hits = torch.stack(self._hits).sum().double()
+        return torch.cat([torch.stack([loss, hits]), rest])
 
     def restart_clock(self) -> None:
         """Leave out the time that an evaluation took."""

@@ -64,4 +64,7 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Make dropout's randomness a function of seed, step and rank, so that no generator need be saved."""
     mixed = seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB
-    torch.manual_seed(mixed % 2**63)
+    # torch.manual_seed does the same for every backend there could be, a hundred times slower
+    torch.default_generator.manual_seed(mixed % 2**63)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed(mixed % 2**63)
