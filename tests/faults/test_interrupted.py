@@ -89,12 +89,13 @@ def test_a_second_ctrl_c_ends_a_run_without_ray_at_once(tmp_path):
     assert "Traceback" not in ended.err, ended
 
 
-def test_ctrl_c_while_ray_starts_leaves_no_process(tmp_path):
+@pytest.mark.parametrize("seconds", [2, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 3, 4, 5))])
+def test_ctrl_c_while_ray_and_its_workers_start_leaves_no_process(tmp_path, seconds):
     small_steps(tmp_path, epochs=30)
     with Launch(_arguments(2, "early"), tmp_path, name="early") as launch:
         log = tmp_path / "runs/early/logs/ray.log"
         launch.wait_for("the start of Ray", log.exists)
-        time.sleep(2)
+        time.sleep(seconds)
         launch.interrupt()
         ended = launch.ended(limit=60)
         launch.nothing_left(within=8)

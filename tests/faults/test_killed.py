@@ -48,7 +48,7 @@ def test_the_killed_driver_leaves_no_process_and_the_same_command_ends_in_the_sa
     with Launch(_arguments(2, "driver"), two, name="driver") as launch:
         launch.wait_for_step(_MIDDLE)
         launch.kill()
-        launch.nothing_left(within=8)
+        launch.nothing_left(within=3)
     assert not (two / "runs/driver/result.json").exists()
     again = imgcls(*_arguments(2, "driver"), cwd=two)
     assert again.code == 0, again

@@ -29,20 +29,26 @@ def _continued(folder: Path, workers: int) -> Path:
     return run
 
 
-def test_the_scores_and_n_are_the_same_without_ray_on_two_workers_and_on_three(tmp_path):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the recipe, and a finished run of it without Ray."""
+    folder = tmp_path_factory.mktemp("evaluation")
     shipped = Path(__file__).parents[2] / "recipes/digits_lenet.toml"
-    (tmp_path / "x.toml").write_text(_RECIPE.format(shipped=shipped))
-    ended = imgcls("launch", "x.toml", "--workers", 0, "--name", "alone", cwd=tmp_path)
+    (folder / "x.toml").write_text(_RECIPE.format(shipped=shipped))
+    ended = imgcls("launch", "x.toml", "--workers", 0, "--name", "alone", cwd=folder)
     assert ended.code == 0, ended
-    expected = result(tmp_path / "runs/alone")
+    return folder
+
+
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_the_scores_and_n_are_those_of_the_run_without_ray(alone, workers):
+    expected = result(alone / "runs/alone")
     assert expected["n"] == 359
     assert 60 < expected["top1"] < 100, "all right or all wrong would say little"
-    for workers in (2, 3):
-        run = _continued(tmp_path, workers)
-        found = result(run)
-        assert {key: found[key] for key in ("top1", "top5", "n", "steps")} == {
-            key: expected[key] for key in ("top1", "top5", "n", "steps")
-        }
-        assert found["loss"] == pytest.approx(expected["loss"], rel=1e-6)
-        assert [record["n"] for record in metrics(run, "evaluation")] == [359]
-        assert [record["n"] for record in metrics(run, "epoch")] == [1438] * 5
+    run = _continued(alone, workers)
+    found = result(run)
+    for key in ("top1", "top5", "n", "steps"):
+        assert found[key] == expected[key], key
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-6)
+    assert [record["n"] for record in metrics(run, "evaluation")] == [359]
+    assert [record["n"] for record in metrics(run, "epoch")] == [1438] * 5

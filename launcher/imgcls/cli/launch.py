@@ -57,7 +57,7 @@ def launch(
 
     flags = _flags(workers, cpus_per_worker)
     found = read(find(recipe), installed(), overrides, flags)
-    folder = RunFolder(storage / _folder_name(name or found.name))
+    folder = RunFolder(storage / _folder_name(found.name if name is None else name))
     Launch(found, folder, plain, timings).run()
 
 
@@ -202,10 +202,11 @@ class Launch:
             self._say_finished(already=False)
         else:
             self._say_stopped()
+            sys.exit(130)
 
     def _stopping(self, at_once: bool) -> None:
         if at_once:
-            self.view.close()  # gives the terminal back its cursor
+            self._say_stopped()
         else:
             self.view.line("stopping with a checkpoint; Ctrl-C again ends at once, without one")
 
@@ -231,14 +232,15 @@ class Launch:
             self.view.line(line)
 
     def _say_stopped(self) -> None:
+        self.view.close()
         step = self.view.last.get("stopped", {}).get("step")
-        where = (
-            f"stopped after step {step}, with a checkpoint"
-            if step is not None
-            else "stopped before the first step"
-        )
+        if step is not None:
+            where = f"stopped after step {step}, with a checkpoint"
+        elif "run" in self.view.last:
+            where = "ended at once"
+        else:
+            where = "stopped before the first step"
         self.view.line(f"{where}; to continue:\n    {shlex.join(['imgcls', *sys.argv[1:]])}")
-        sys.exit(130)
 
 
 def _console(plain: bool) -> "Console":

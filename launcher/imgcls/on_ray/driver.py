@@ -7,14 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from imgcls.errors import UserError, WorkerError
-from imgcls.on_ray.processes import kill_descendants
+from imgcls.on_ray.processes import guarded, kill_descendants
 from imgcls.on_ray.worker import work
 from imgcls.plan import Plan
 from imgcls.report.events import EventFile, EventFollower
@@ -25,6 +25,7 @@ _SETTINGS = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more, of no use on a cluster of our own
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # sixteen workers on two CPUs take over a minute
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # print() would reach a worker's log twice
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -56,7 +57,7 @@ def run(
         cpus: of each worker.
         emit: takes events.
         stopping: called with False at the first Ctrl-C, after which the workers end with a checkpoint, and with
-            True at the second, which ends this process at once.
+            True at the second, or where there is nothing to save yet: this process then ends at once.
 
     Raises:
         UserError: a worker met something that the user can mend.
@@ -65,7 +66,7 @@ def run(
     with _interrupts(folder, stopping), _own_cluster(folder):
         # Ray's driver half; importing it here kept the cluster's start from waiting for it
         emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
-        return _follow(_Job(plan, folder, cpus), emit)
+        return _follow(_Job(plan, folder, cpus), emit, stopping)
 
 
 @contextmanager
@@ -74,8 +75,7 @@ def _interrupts(folder: RunFolder, stopping: Callable[[bool], None]) -> Iterator
         at_once = folder.stop.exists()
         stopping(at_once)
         if at_once:
-            kill_descendants()
-            os._exit(130)
+            _end_at_once()
         folder.stop.touch()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
@@ -89,27 +89,27 @@ def _interrupts(folder: RunFolder, stopping: Callable[[bool], None]) -> Iterator
 def _own_cluster(folder: RunFolder) -> Iterator[None]:
     """Start Ray on this machine, for this run alone, with all that it prints in the run's log."""
     os.environ.update({key: value for key, value in _SETTINGS.items() if key not in os.environ})
-    with _quiet(folder.logs / "ray.log"):
+    with _quiet(folder.logs / "ray.log"), ExitStack() as ending:
         import ray
 
+        ending.callback(ray.shutdown)
         # takes a second of CPU, while starting Ray is mostly waiting
         ahead = threading.Thread(target=_import_ray_train, daemon=True)
         ahead.start()
-        try:
-            ray.init(
-                address="local",  # never by accident the cluster of a stray RAY_ADDRESS
-                num_cpus=len(os.sched_getaffinity(0)),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="WARNING",
-                object_store_memory=_OBJECT_STORE,
-            )
-            ahead.join()
-            session = ray.get_runtime_context().get_session_name()
-            print(f"logs of Ray's own processes: /tmp/ray/{session}/logs", flush=True)
-            yield
-        finally:
-            ray.shutdown()
+        ray.init(
+            address="local",  # never by accident the cluster of a stray RAY_ADDRESS
+            num_cpus=len(os.sched_getaffinity(0)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="WARNING",
+            object_store_memory=_OBJECT_STORE,
+        )
+        session = Path(ray._private.worker._global_node.get_session_dir_path())
+        ending.enter_context(guarded(session))
+        ending.callback(ray.shutdown)  # before the guard ends what is left
+        ahead.join()
+        print(f"logs of Ray's own processes: {session}/logs", flush=True)
+        yield
 
 
 def _import_ray_train() -> None:
@@ -139,7 +139,13 @@ def _quiet(log: Path) -> Iterator[None]:
             os.close(original)
 
 
-def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None]) -> bool:
+def _end_at_once() -> None:
+    kill_descendants()
+    # not by an exception: a thread that is still inside Ray would have Ray end this process in its own way
+    os._exit(130)
+
+
+def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[bool], None]) -> bool:
     """Run the trainer in a thread, so that Ctrl-C reaches our handler, and pass events on until it ends."""
     failure: list[BaseException] = []
     trainer = threading.Thread(target=_fit, args=(job, failure), daemon=True)
@@ -154,7 +160,8 @@ def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None]) -> bool:
             last = str(event["kind"])
             begun = begun or last == "run"
         if not begun and job.folder.stop.exists():
-            return False  # nothing to save yet; the workers end with the cluster
+            stopping(True)
+            _end_at_once()
         if ended or (deadline is not None and time.monotonic() > deadline):
             break
         if deadline is None and _own_errors(job.folder):
