@@ -14,6 +14,8 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ROUNDS = 10
+_COPY = np.uint64(16)  # bits of a counter word below the number of a sample's copy
+_CHUNK = 1 << 14
 
 
 def philox(counter: tuple[NDArray[np.uint64], ...], key: tuple[int, int]) -> tuple[NDArray[np.uint64], ...]:
@@ -38,11 +40,22 @@ def philox(counter: tuple[NDArray[np.uint64], ...], key: tuple[int, int]) -> tup
 
 
 def words(
-    seed: int, stream: str, epoch: int, samples: NDArray[np.int64], first: int, count: int
+    seed: int,
+    stream: str,
+    epoch: int,
+    samples: NDArray[np.int64],
+    first: int,
+    count: int,
+    copies: NDArray[np.int64] | None = None,
 ) -> NDArray[np.uint64]:
-    """Return ``count`` 32-bit words for each sample, from word ``first`` of a stream on: uint64 (n, count)."""
+    """Return ``count`` 32-bit words for each sample, from word ``first`` of a stream on: uint64 (n, count).
+
+    ``copies`` tells apart the times that a sample comes in one epoch: int64 (n,), each below 2**16, from 0.
+    """
     start, stop = first // 4, -(-(first + count) // 4)
     blocks = np.arange(start, stop, dtype=np.uint64)[None, :]
+    if copies is not None:
+        blocks = blocks + (copies.astype(np.uint64)[:, None] << _COPY)
     sample = samples.astype(np.uint64)[:, None]
     name = np.full((1, 1), zlib.crc32(stream.encode()), np.uint64)
     counter = (sample & _LOW, np.full((1, 1), epoch, np.uint64), name, blocks)
@@ -55,12 +68,24 @@ def words(
 def permutation(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """Return the order in which an epoch visits n samples: int64 (n,).
 
-    Samples are sorted by a random 64-bit key, so the order depends on seed, epoch and n alone.
+    Samples are sorted by a random number, so the order depends on seed, epoch and n alone.
     """
-    pairs = np.arange(-(-n // 2), dtype=np.int64)
-    low0, high0, low1, high1 = words(seed, "order", epoch, pairs, 0, 4).T
-    keys = np.stack([(high0 << _HALF) | low0, (high1 << _HALF) | low1], axis=-1).reshape(-1)[:n]
-    return np.argsort(keys, kind="stable")
+    # the number and, in its lowest bits, the sample itself: one array is sorted, no argsort of another
+    bits = np.uint64(max(n - 1, 1).bit_length())
+    keys = np.empty(n + n % 2, np.uint64)
+    for first in range(0, n, 2 * _CHUNK):  # so that the generator's working memory stays in the CPU's cache
+        pairs = np.arange(first // 2, min(first // 2 + _CHUNK, len(keys) // 2), dtype=np.int64)
+        low0, high0, low1, high1 = words(seed, "order", epoch, pairs, 0, 4).T
+        part = keys[first : first + 2 * len(pairs)]
+        part[0::2] = (high0 << _HALF) | low0
+        part[1::2] = (high1 << _HALF) | low1
+        part >>= bits
+        part <<= bits
+        part |= np.arange(first, first + len(part), dtype=np.uint64)
+    keys = keys[:n]
+    keys.sort()
+    keys &= (np.uint64(1) << bits) - np.uint64(1)
+    return keys.view(np.int64)
 
 
 class Draws:
@@ -74,13 +99,22 @@ class Draws:
         epoch: from 0.
         samples: int64 (n,), numbers of the samples in the index.
         stream: a name; another name gives independent numbers.
+        copies: int64 (n,), tells apart the times that a sample comes in one epoch; None where it comes once.
     """
 
-    def __init__(self, seed: int, epoch: int, samples: NDArray[np.int64], stream: str) -> None:
+    def __init__(
+        self,
+        seed: int,
+        epoch: int,
+        samples: NDArray[np.int64],
+        stream: str,
+        copies: NDArray[np.int64] | None = None,
+    ) -> None:
         self.seed = seed
         self.epoch = epoch
         self.samples = samples
         self.stream = stream
+        self.copies = copies
         self._used = 0
 
     def __len__(self) -> int:
@@ -88,7 +122,7 @@ class Draws:
 
     def uniform(self, count: int = 1) -> NDArray[np.float64]:
         """Return float64 (n, count), evenly distributed in [0, 1)."""
-        drawn = words(self.seed, self.stream, self.epoch, self.samples, self._used, count)
+        drawn = words(self.seed, self.stream, self.epoch, self.samples, self._used, count, self.copies)
         self._used += count
         return drawn.astype(np.float64) * np.float64(2.0**-32)
 

@@ -23,11 +23,9 @@ def shorter_side(sizes: NDArray[np.int32], target: int) -> NDArray[np.int64]:
     return np.where((height <= width)[:, None], wide, tall).astype(np.int64)
 
 
-def centre(sizes: NDArray[np.int64], crop: int) -> NDArray[np.float32]:
-    """Return the position of a centre crop as DALI takes it: float32 (n, 2), y and x in 0..1.
+def centre(sizes: NDArray[np.int64], crop: int) -> NDArray[np.int64]:
+    """Return where a centre crop starts: int64 (n, 2), y and x in pixels.
 
-    The offset is ``round((size - crop) / 2)``, half to even, as ``torchvision.transforms.CenterCrop`` has it.
+    ``round((size - crop) / 2)``, half to even, as ``torchvision.transforms.CenterCrop`` has it.
     """
-    room = sizes - crop
-    offset = np.rint(room / 2)
-    return np.where(room > 0, offset / np.maximum(room, 1), 0).astype(np.float32)
+    return np.rint((sizes - crop) / 2).astype(np.int64)

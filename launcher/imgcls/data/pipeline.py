@@ -15,10 +15,12 @@ from imgcls.data import geometry
 from imgcls.data.augmentation import Augmentation, Crop, Graph, Node
 from imgcls.data.draws import Draws
 from imgcls.data.index import Index
+from imgcls.data.resize import MODES, Resize
 from imgcls.plan import Format
 
 Fed = list[NDArray[Any]] | NDArray[Any]
 
+_PYTHON: dict[str, Any] = {"batch_processing": True, "output_layouts": "HWC"}
 _INTERPOLATION = {
     "nearest": types.INTERP_NN,
     "bilinear": types.INTERP_LINEAR,
@@ -88,7 +90,7 @@ class Training:
         """Return the batch: float32 NCHW."""
         if self.crop is not None:
             region = _decode_region(self.index, self.form, machine, fed[0], fed[1], fed[2])
-            images = _resize(region, [self.form.size, self.form.size], self.form)
+            images = _resize(region, self.form, machine)
         else:
             images = _evaluated(self.index, self.form, machine, fed)
         graph = Graph(images, self.form.size, self.form.channels)
@@ -103,7 +105,7 @@ class Training:
 
 
 class Evaluation:
-    """Resize the shorter side, crop the centre, normalise: Pillow's result to within one grey level."""
+    """Resize the shorter side, crop the centre, normalise: Pillow's result to within two grey levels."""
 
     def __init__(self, index: Index, form: Format) -> None:
         self.index = index
@@ -173,15 +175,15 @@ def _whole(index: Index, sizes: NDArray[np.int32], form: Format) -> list[Fed]:
     if _fits(index, form):
         return []
     resized = geometry.shorter_side(sizes, form.eval_resize)
-    return [resized.astype(np.float32), geometry.centre(resized, form.size)]
+    return [resized.astype(np.int32), geometry.centre(resized, form.size).astype(np.int32)]
 
 
 def _evaluated(index: Index, form: Format, machine: Machine, fed: Sequence[Node]) -> Node:
     """Return the whole images with the shorter side resized and the centre cut out."""
     images = _decode(index, form, machine, fed[0])
     if _fits(index, form):
-        return images
-    return _resize_and_crop(images, fed[1], fed[2], form)
+        return _moved(images, machine)
+    return _resize_and_crop(images, fed[1], fed[2], form, machine)
 
 
 def _image_type(channels: int) -> Any:
@@ -190,14 +192,14 @@ def _image_type(channels: int) -> Any:
 
 def _decode(index: Index, form: Format, machine: Machine, fed: Node) -> Node:
     if index.pixels is not None:
-        return _pixels(fed, index.pixels.shape[3], form, machine)
+        return _pixels(fed, index.pixels.shape[3], form)
     return fn.decoders.image(fn.io.file.read(fed), device=machine.decoder, **_decoding(form, machine))
 
 
 def _decode_region(index: Index, form: Format, machine: Machine, fed: Node, start: Node, shape: Node) -> Node:
     if index.pixels is not None:
         region = fn.slice(fed, start, shape, axis_names="HW")
-        return _pixels(region, index.pixels.shape[3], form, machine)
+        return _pixels(region, index.pixels.shape[3], form)
     files = fn.io.file.read(fed)
     return fn.decoders.image_slice(
         files, start=start, shape=shape, axis_names="HW", device=machine.decoder, **_decoding(form, machine)
@@ -210,10 +212,8 @@ def _decoding(form: Format, machine: Machine) -> dict[str, Any]:
     return {"output_type": _image_type(form.channels), **fancy}
 
 
-def _pixels(images: Node, channels: int, form: Format, machine: Machine) -> Node:
-    images = (
-        fn.reshape(images, layout="HWC") if machine.device == "cpu" else fn.reshape(images.gpu(), layout="HWC")
-    )
+def _pixels(images: Node, channels: int, form: Format) -> Node:
+    images = fn.reshape(images, layout="HWC")
     if channels == form.channels:
         return images
     return fn.color_space_conversion(
@@ -221,17 +221,32 @@ def _pixels(images: Node, channels: int, form: Format, machine: Machine) -> Node
     )
 
 
-def _resize(images: Node, size: Any, form: Format) -> Node:
+def _resize(images: Node, form: Format, machine: Machine) -> Node:
+    if _on_cpu(machine, form):
+        resize = Resize(form.interpolation, machine.threads).to(form.size)
+        return _moved(fn.python_function(images, function=resize, **_PYTHON), machine)
+    return _resize_by_dali(_moved(images, machine), [form.size, form.size], form)
+
+
+def _resize_and_crop(images: Node, size: Node, start: Node, form: Format, machine: Machine) -> Node:
+    if _on_cpu(machine, form):
+        resize = Resize(form.interpolation, machine.threads).cropped(form.size)
+        return _moved(fn.python_function(images, size, start, function=resize, **_PYTHON), machine)
+    resized = _resize_by_dali(_moved(images, machine), fn.cast(size, dtype=types.FLOAT), form)
+    return fn.slice(resized, start=start, shape=[form.size, form.size], axis_names="HW")
+
+
+def _on_cpu(machine: Machine, form: Format) -> bool:
+    return machine.decoder == "cpu" and form.interpolation in MODES
+
+
+def _moved(images: Node, machine: Machine) -> Node:
+    """Return the images where the operators after decoding run."""
+    return images.gpu() if machine.device == "gpu" and images.device == "cpu" else images
+
+
+def _resize_by_dali(images: Node, size: Any, form: Format) -> Node:
     return fn.resize(images, size=size, interp_type=_INTERPOLATION[form.interpolation], antialias=True)
-
-
-def _resize_and_crop(images: Node, size: Node, position: Node, form: Format) -> Node:
-    return fn.crop(
-        _resize(images, size, form),
-        crop=[form.size, form.size],
-        crop_pos_y=position[0],
-        crop_pos_x=position[1],
-    )
 
 
 def _normalise(images: Node, form: Format, mirror: Node | None = None) -> Node:
