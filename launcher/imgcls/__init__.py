@@ -8,7 +8,7 @@ from imgcls.component import Component, NoOptions, options
 from imgcls.errors import UserError
 
 if TYPE_CHECKING:
-    from imgcls.data.augmentation import Augmentation, Crop, Graph
+    from imgcls.data.augmentation import Augmentation, Crop, Graph, Mix
     from imgcls.data.draws import Draws
     from imgcls.data.source import Source
     from imgcls.train.callback import Callback, Tracker
@@ -21,6 +21,7 @@ __all__ = [
     "Crop",
     "Draws",
     "Graph",
+    "Mix",
     "NoOptions",
     "Source",
     "Tracker",
@@ -37,6 +38,7 @@ _LATER = {
     "Augmentation": "imgcls.data.augmentation",
     "Crop": "imgcls.data.augmentation",
     "Graph": "imgcls.data.augmentation",
+    "Mix": "imgcls.data.augmentation",
     "Draws": "imgcls.data.draws",
     "Source": "imgcls.data.source",
     "Callback": "imgcls.train.callback",

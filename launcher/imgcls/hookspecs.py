@@ -38,7 +38,8 @@ def imgcls_datasets() -> Iterable[Component]:
 def imgcls_augmentations() -> Iterable[Component]:
     """Augmentations, for ``[[augment]]``, applied in the order written.
 
-    ``build(options) -> imgcls.Crop | imgcls.Augmentation``. All randomness is drawn from the counter-based
+    ``build(options) -> imgcls.Crop | imgcls.Augmentation | imgcls.Mix``: a region to decode, an operation on
+    each image in DALI, or a mixture of two images in torch. All randomness is drawn from the counter-based
     generator that is handed in; the DALI graph holds none.
     """
 
@@ -64,8 +65,8 @@ def imgcls_schedules() -> Iterable[Component]:
 def imgcls_losses() -> Iterable[Component]:
     """Losses, for ``[loss]``.
 
-    ``build(options, num_classes: int) -> torch.nn.Module``: float32 logits (N, classes) and int64 labels
-    (N,) to the mean over the N samples.
+    ``build(options, num_classes: int) -> torch.nn.Module``: float32 logits (N, classes) and targets, int64
+    labels (N,) or, where images are mixed, float32 shares of the classes (N, classes), to the mean over N.
     """
 
 

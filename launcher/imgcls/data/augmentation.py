@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from imgcls.data.draws import Draws
 
 Node = Any  # nvidia.dali.data_node.DataNode; DALI has no types
@@ -44,6 +46,27 @@ class Augmentation(ABC):
         Args:
             graph: the images on their way, uint8 in HWC layout.
             parameters: what ``draw`` returned, in DALI.
+        """
+
+
+class Mix(ABC):
+    """Mixes each image of a batch with a partner of the same global batch, and their labels alike.
+
+    Attributes:
+        probability: of a batch being mixed this way. Where a recipe lists several, one of them at most is drawn
+            for a batch, each with its own probability; these must add up to 1 or less.
+    """
+
+    probability: float
+
+    @abstractmethod
+    def mix(self, images: "Tensor", partners: "Tensor", draws: "Draws") -> tuple["Tensor", float]:
+        """Return the mixed images, and the share that their own labels keep, in 0..1.
+
+        Args:
+            images: float32 (n, channels, size, size), normalised; n is this worker's part of the batch.
+            partners: as images, the image that each is mixed with.
+            draws: random numbers of one row, keyed by seed, epoch and global step: the same on every worker.
         """
 
 

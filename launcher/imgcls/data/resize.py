@@ -1,8 +1,8 @@
 """Resize on the CPU by torch, inside a DALI pipeline.
 
 torch's kernel for 8-bit images follows Pillow's integer arithmetic and is vectorised: it takes a sixth of the time
-of DALI's own CPU resize (tests/benchmarks/loader.py), and differs from Pillow in one pixel of several hundred, where
-DALI's differs in one of ten. On a GPU the pipeline uses DALI's.
+of DALI's own CPU resize (tests/benchmarks/loader.py), and differs from Pillow in one pixel of several hundred,
+where DALI's differs in one of ten. On a GPU the pipeline uses DALI's.
 """
 
 from collections.abc import Sequence
