@@ -39,7 +39,8 @@ class Resize:
 
     def one(self, image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
         """Return an image, uint8 (height, width, channels), resized."""
-        return self.many(image[None], height, width)[0]
+        resized: NDArray[np.uint8] = self.many(image[None], height, width)[0]
+        return resized
 
     def many(self, images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
         """Return images of one size, uint8 (n, height, width, channels), resized."""
