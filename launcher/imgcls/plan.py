@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcls.component import load, reference_to
-from imgcls.recipe.schema import Checkpointing, Loading, Train, Workers
+from imgcls.recipe.schema import Checkpointing, Loading, OnBadImage, Sampling, Train, Workers
 
 if TYPE_CHECKING:
     from imgcls.recipe import Named, Recipe
@@ -88,12 +88,13 @@ class IndexFile:
 
 @dataclass(frozen=True)
 class Data:
-    """The two splits and their classes."""
+    """The two splits and their classes, and what is done about an image that cannot be decoded."""
 
     dataset: Reference
     classes: tuple[str, ...]
     train: IndexFile
     validation: IndexFile
+    on_bad_image: OnBadImage
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Plan:
     callback: tuple[Reference, ...]
     track: tuple[Reference, ...]
     train: Train
+    sampling: Sampling
     checkpoint: Checkpointing
     loading: Loading
     workers: Workers
@@ -137,7 +139,7 @@ class Plan:
             del tree[key]
         for split in ("train", "validation"):
             tree["data"][split] = tree["data"][split]["digest"]
-        del tree["data"]["dataset"]
+        del tree["data"]["dataset"], tree["data"]["on_bad_image"]
         return dict(_flat(tree))
 
 
@@ -203,6 +205,7 @@ def make(recipe: "Recipe", data: Data, name: str) -> Plan:
         callback=tuple(Reference.of(named) for named in recipe.callback),
         track=tuple(Reference.of(named) for named in recipe.track),
         train=train,
+        sampling=recipe.sampling,
         checkpoint=recipe.checkpoint,
         loading=recipe.loading,
         workers=recipe.workers,

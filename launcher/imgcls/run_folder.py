@@ -40,6 +40,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def left_out(self) -> Path:
+        """One JSON object a line: images that cannot be decoded and were left out, and why."""
+        return self.path / "left_out.jsonl"
+
+    @property
     def result(self) -> Path:
         """What a finished run reached, as JSON."""
         return self.path / "result.json"

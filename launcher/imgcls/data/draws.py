@@ -65,8 +65,8 @@ def words(
     return every[:, first - 4 * start : first - 4 * start + count]
 
 
-def permutation(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
-    """Return the order in which an epoch visits n samples: int64 (n,).
+def permutation(seed: int, epoch: int, n: int, stream: str = "order") -> NDArray[np.int64]:
+    """Return the order in which an epoch visits n samples: int64 (n,); another stream gives another one.
 
     Samples are sorted by a random number, so the order depends on seed, epoch and n alone.
     """
@@ -75,7 +75,7 @@ def permutation(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     keys = np.empty(n + n % 2, np.uint64)
     for first in range(0, n, 2 * _CHUNK):  # so that the generator's working memory stays in the CPU's cache
         pairs = np.arange(first // 2, min(first // 2 + _CHUNK, len(keys) // 2), dtype=np.int64)
-        low0, high0, low1, high1 = words(seed, "order", epoch, pairs, 0, 4).T
+        low0, high0, low1, high1 = words(seed, stream, epoch, pairs, 0, 4).T
         part = keys[first : first + 2 * len(pairs)]
         part[0::2] = (high0 << _HALF) | low0
         part[1::2] = (high1 << _HALF) | low1

@@ -3,32 +3,22 @@
 import hashlib
 import json
 import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgcls.data import headers
 from imgcls.data.source import Source
 from imgcls.errors import UserError
 
-if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
-
-# what DALI decodes on a CPU, in Pillow's names
-DECODABLE = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM")
 _SHOWN = 20
-_CHUNK = 512
-_MANY = 20_000  # files from which on processes pay for their start
-_ORIENTATION = 0x0112
-_SIDEWAYS = (5, 6, 7, 8)
-
-Header = tuple[int, int, int] | str  # bytes, height, width; or what is wrong
+_READERS = 8  # threads that read parts of files; reading is waiting
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,47 +30,92 @@ class Index:
         labels: int64 (n,).
         sizes: int32 (n, 2), height and width in pixels, after the EXIF orientation.
         root: the folder the paths are relative to.
-        paths: of encoded images, as bytes; None for pixels.
+        paths: of encoded images, or of the files that ``ranges`` are in, as bytes; None for pixels.
+        ranges: int64 (n, 3): number of the file in ``paths``, first byte, bytes; None where each file is a sample.
         pixels: uint8 (n, height, width, channels); None for files.
+        weights: float64 (n,), for weighted sampling; None for equal ones.
         digest: SHA-256 of all of this but the root.
+        left_out: files that are no images, and why; only where the index was built to leave them out.
     """
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
     sizes: NDArray[np.int32]
     root: Path
-    paths: NDArray[np.object_] | None
-    pixels: NDArray[np.uint8] | None
-    digest: str
+    paths: NDArray[np.object_] | None = None
+    ranges: NDArray[np.int64] | None = None
+    pixels: NDArray[np.uint8] | None = None
+    weights: NDArray[np.float64] | None = None
+    digest: str = ""
+    left_out: tuple[tuple[str, str], ...] = ()
+    _open: dict[int, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def are_files(self) -> bool:
+        """Whether each sample is a file of its own."""
+        return self.paths is not None and self.ranges is None
 
     def path(self, sample: int) -> str:
         """Return where a sample is, for a message."""
         if self.paths is None:
             return f"sample {sample}"
-        return os.fsdecode(self._full(sample))
+        file, first, size = self._place(sample)
+        return file if size < 0 else f"{file}, {size} bytes from byte {first} on"
 
-    def _full(self, sample: int) -> bytes:
+    def _place(self, sample: int) -> headers.Place:
+        if self.ranges is None:
+            return os.fsdecode(self._full(sample)), 0, -1
+        file, first, size = self.ranges[sample].tolist()
+        return os.fsdecode(self._full(file)), first, size
+
+    def _full(self, number: int) -> bytes:
         assert self.paths is not None
-        return os.fsencode(self.root) + b"/" + bytes(self.paths[sample])
+        return os.fsencode(self.root) + b"/" + bytes(self.paths[number])
+
+    def read(self, sample: int) -> bytes:
+        """Return the encoded bytes of a sample.
+
+        Raises:
+            OSError: its file cannot be read.
+        """
+        if self.ranges is None:
+            return Path(os.fsdecode(self._full(sample))).read_bytes()
+        file, first, size = self.ranges[sample].tolist()
+        if file not in self._open:
+            self._open[file] = os.open(self._full(file), os.O_RDONLY)
+        return os.pread(self._open[file], size, first)
 
     def feed(self, samples: NDArray[np.int64]) -> list[NDArray[np.uint8]] | NDArray[np.uint8]:
-        """Return what DALI is fed: file names as arrays of bytes, or pixels (n, height, width, channels)."""
+        """Return what DALI is fed: file names or encoded images as arrays of bytes, or pixels as one array.
+
+        Raises:
+            OSError: a file that parts are in cannot be read.
+        """
         if self.pixels is not None:
             return self.pixels[samples]
-        return [np.frombuffer(self._full(sample), np.uint8) for sample in samples]
+        if self.ranges is None:
+            return [np.frombuffer(self._full(sample), np.uint8) for sample in samples]
+        return [np.frombuffer(data, np.uint8) for data in _readers().map(self.read, samples.tolist())]
 
     def part(self, samples: NDArray[np.int64]) -> "Index":
         """Return an index of some of the samples, in the order given."""
-        return _index(
-            self.classes,
-            self.labels[samples],
-            self.sizes[samples],
-            self.root,
-            None if self.paths is None else self.paths[samples],
-            None if self.pixels is None else self.pixels[samples],
+        files = self.paths if self.paths is None or self.ranges is not None else self.paths[samples]
+        ranges, pixels, weights = (
+            None if each is None else each[samples] for each in (self.ranges, self.pixels, self.weights)
+        )
+        return _digested(
+            replace(
+                self,
+                labels=self.labels[samples],
+                sizes=self.sizes[samples],
+                paths=files,
+                ranges=ranges,  # type: ignore[arg-type]
+                pixels=pixels,  # type: ignore[arg-type]
+                weights=weights,  # type: ignore[arg-type]
+            )
         )
 
     def save(self, path: Path) -> None:
@@ -90,15 +125,20 @@ class Index:
 
         columns = {"label": pa.array(self.labels.astype(np.int32))}
         columns["height"], columns["width"] = pa.array(self.sizes[:, 0]), pa.array(self.sizes[:, 1])
-        shape: list[int] = []
-        if self.paths is not None:
+        about = {"classes": self.classes, "digest": self.digest, "left_out": self.left_out}
+        if self.weights is not None:
+            columns["weight"] = pa.array(self.weights)
+        if self.ranges is not None and self.paths is not None:
+            about["files"] = tuple(os.fsdecode(bytes(file)) for file in self.paths)
+            for number, name in enumerate(("file", "first", "bytes")):
+                columns[name] = pa.array(self.ranges[:, number])
+        elif self.paths is not None:
             columns["path"] = pa.array(self.paths.tolist(), pa.binary())
         if self.pixels is not None:
-            shape = list(self.pixels.shape[1:])
+            about["pixels"] = self.pixels.shape[1:]
             flat = pa.py_buffer(np.ascontiguousarray(self.pixels))
-            kind = pa.binary(int(np.prod(shape)))
+            kind = pa.binary(int(np.prod(self.pixels.shape[1:])))
             columns["pixels"] = pa.FixedSizeBinaryArray.from_buffers(kind, len(self), [None, flat])
-        about = {"classes": self.classes, "digest": self.digest, "pixels": shape}
         table = pa.table(columns).replace_schema_metadata({"imgcls": json.dumps(about)})
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -112,25 +152,39 @@ class Index:
 
         table = pq.read_table(path, memory_map=True)
         about = json.loads(table.schema.metadata[b"imgcls"])
-        names = set(table.column_names)
-        pixels = None
-        if "pixels" in names:
-            flat = table["pixels"].combine_chunks()
-            buffer = np.frombuffer(flat.buffers()[1], np.uint8)
+        pixels = paths = ranges = None
+        if "pixels" in about:
+            buffer = np.frombuffer(table["pixels"].combine_chunks().buffers()[1], np.uint8)
             pixels = buffer.reshape(len(table), *about["pixels"])
-        sizes = np.stack([table["height"].to_numpy(), table["width"].to_numpy()], axis=-1).astype(np.int32)
-        paths = np.array(table["path"].to_pylist(), object) if "path" in names else None
-        labels = table["label"].to_numpy().astype(np.int64)
-        return cls(tuple(about["classes"]), labels, sizes, root, paths, pixels, about["digest"])
+        elif "files" in about:
+            paths = np.array([os.fsencode(file) for file in about["files"]], object)
+            ranges = np.stack([table[name].to_numpy() for name in ("file", "first", "bytes")], axis=-1)
+        else:
+            paths = np.array(table["path"].to_pylist(), object)
+        return cls(
+            classes=tuple(about["classes"]),
+            labels=table["label"].to_numpy().astype(np.int64),
+            sizes=np.stack([table["height"].to_numpy(), table["width"].to_numpy()], axis=-1).astype(np.int32),
+            root=root,
+            paths=paths,
+            ranges=ranges,
+            pixels=pixels,
+            weights=table["weight"].to_numpy() if "weight" in table.column_names else None,
+            digest=about["digest"],
+            left_out=tuple((file, why) for file, why in about["left_out"]),
+        )
 
 
-def build(source: Source, cache: Path, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Index:
+def build(
+    source: Source, cache: Path, progress: Progress = lambda _done, _all: None, skip_bad: bool = False
+) -> Index:
     """Return the index of a source, from the cache where its files are unchanged since.
 
     Args:
         source: what the dataset plugin found.
         cache: folder of index files, named by a hash over every file's name, size and time of change.
         progress: called with the number of headers read and of all.
+        skip_bad: leave out what is no image, and say so in ``left_out``, instead of raising.
 
     Raises:
         UserError: no sample at all, or files that are no images; all of those are named.
@@ -139,35 +193,39 @@ def build(source: Source, cache: Path, progress: Callable[[int, int], None] = la
         raise UserError(f"{source.root}: there are no images")
     if source.pixels is not None:
         sizes = np.tile(np.asarray(source.pixels.shape[1:3], np.int32), (len(source.labels), 1))
-        return _index(source.classes, source.labels, sizes, source.root, None, source.pixels)
+        pixels, weights = source.pixels, source.weights
+        return _digested(Index(source.classes, source.labels, sizes, source.root, pixels=pixels, weights=weights))
     kept = cache / f"{_fingerprint(source)}.parquet"
     if kept.is_file():
-        return Index.load(kept, source.root)
-    index = _from_headers(source, progress)
-    index.save(kept)
+        index = Index.load(kept, source.root)
+    else:
+        index = _from_headers(source, progress)
+        if skip_bad or not index.left_out:
+            index.save(kept)
+    if index.left_out and not skip_bad:
+        problems = [f"{file}: {why}" for file, why in index.left_out]
+        raise UserError(_listing(problems, "cannot be used; mend or remove what is listed"))
+    if not len(index):
+        raise UserError(f"{source.root}: none of the {len(index.left_out)} files is an image that DALI decodes")
     return index
 
 
-def _index(
-    classes: tuple[str, ...],
-    labels: NDArray[np.int64],
-    sizes: NDArray[np.int32],
-    root: Path,
-    paths: NDArray[np.object_] | None,
-    pixels: NDArray[np.uint8] | None,
-) -> Index:
-    digest = hashlib.sha256(json.dumps(classes).encode())
-    for array in (labels.astype("<i8"), sizes.astype("<i4"), pixels):
+def _digested(index: Index) -> Index:
+    digest = hashlib.sha256(json.dumps(index.classes).encode())
+    arrays = (index.labels.astype("<i8"), index.sizes.astype("<i4"), index.pixels, index.ranges, index.weights)
+    for array in arrays:
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)
-    for path in () if paths is None else paths:
+    for path in () if index.paths is None else index.paths:
         digest.update(path + b"\0")
-    return Index(classes, labels, sizes, root, paths, pixels, digest.hexdigest())
+    return replace(index, digest=digest.hexdigest(), _open={})
 
 
 def _fingerprint(source: Source) -> str:
     digest = hashlib.sha256(json.dumps(source.classes).encode())
-    digest.update(np.ascontiguousarray(source.labels.astype("<i8")).data)
+    for array in (source.labels.astype("<i8"), source.ranges, source.weights):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
     missing = []
     for path in source.paths:
         try:
@@ -181,69 +239,24 @@ def _fingerprint(source: Source) -> str:
     return digest.hexdigest()[:32]
 
 
-def _from_headers(source: Source, progress: Callable[[int, int], None]) -> Index:
-    headers: list[Header] = []
-    files = [str(source.root / path) for path in source.paths]
-    for chunk in _in_parallel(files):
-        headers += chunk
-        progress(len(headers), len(files))
-    problems = [f"{file}: {h}" for file, h in zip(files, headers, strict=True) if isinstance(h, str)]
-    if problems:
-        raise UserError(_listing(problems, "cannot be used; mend or remove what is listed"))
-    sizes = np.array([header[1:] for header in headers], np.int32)
-    paths = np.array([os.fsencode(path) for path in source.paths], object)
-    return _index(source.classes, source.labels, sizes, source.root, paths, None)
+def _from_headers(source: Source, progress: Progress) -> Index:
+    files = [os.fsencode(path) for path in source.paths]
+    whole = Index(source.classes, source.labels, np.empty((0, 2), np.int32), source.root)
+    whole = replace(whole, paths=np.array(files, object), ranges=source.ranges, weights=source.weights)
+    found: list[headers.Header] = []
+    for chunk in headers.read([whole._place(sample) for sample in range(len(whole))]):
+        found += chunk
+        progress(len(found), len(whole))
+    sizes = np.array([(0, 0) if isinstance(header, str) else header for header in found], np.int32)
+    left_out = tuple((whole.path(s), header) for s, header in enumerate(found) if isinstance(header, str))
+    whole = replace(whole, sizes=sizes, left_out=left_out)
+    good = np.flatnonzero(sizes[:, 0])
+    return whole.part(good) if left_out else _digested(whole)
 
 
-def _in_parallel(files: Sequence[str]) -> Iterator[list[Header]]:
-    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    workers = os.cpu_count() or 1
-    pool: Executor
-    if len(files) >= _MANY:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    else:
-        pool = ThreadPoolExecutor(2 * workers)
-    with pool:
-        yield from pool.map(_read_headers, chunks)
-
-
-def _read_headers(files: Sequence[str]) -> list[Header]:
-    return [_read_header(file) for file in files]
-
-
-def _read_header(file: str) -> Header:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if not (size := Path(file).stat().st_size):
-            return "is empty"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about large images: a size is all that is read here
-            image = Image.open(file)
-        with image:
-            if image.format not in DECODABLE or (image.format == "PPM" and image.mode == "F"):
-                return f"is a {image.format} image of mode {image.mode}, which DALI does not decode; convert it"
-            width, height = image.size
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about damaged EXIF, which DALI reads or passes over
-                sideways = _orientation(image) in _SIDEWAYS
-        return (size, width, height) if sideways else (size, height, width)
-    except UnidentifiedImageError:
-        return "is not an image"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return f"cannot be read: {error}"
-
-
-def _orientation(image: "ImageFile") -> int:
-    """Return the orientation that DALI will apply: from EXIF, not from XMP, where Pillow would look too."""
-    from PIL import Image
-
-    data = image.info.get("exif")
-    if not data or image.format == "TIFF":  # Pillow gives a TIFF's size as it will be
-        return 1
-    exif = Image.Exif()
-    exif.load(data)
-    return int(exif.get(_ORIENTATION, 1) or 1)
+@cache
+def _readers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_READERS)
 
 
 def _listing(problems: Sequence[str], what: str) -> str:

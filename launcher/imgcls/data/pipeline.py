@@ -74,16 +74,16 @@ class Training:
         self.augmentations = augmentations
         self.seed = seed
 
-    def feed(self, epoch: int, samples: NDArray[np.int64]) -> list[Fed]:
-        """Return everything the graph is fed for a batch."""
+    def feed(self, epoch: int, samples: NDArray[np.int64], copies: NDArray[np.int64] | None = None) -> list[Fed]:
+        """Return everything the graph is fed for a batch; ``copies`` as in :class:`imgcls.data.order.Place`."""
         sizes = self.index.sizes[samples]
         fed: list[Fed] = [self.index.feed(samples)]
         if self.crop is not None:
-            fed += self.crop.boxes(Draws(self.seed, epoch, samples, "crop"), sizes)
+            fed += self.crop.boxes(Draws(self.seed, epoch, samples, "crop", copies), sizes)
         else:
             fed += _whole(self.index, sizes, self.form)
         for stream, augmentation in self.augmentations:
-            fed += augmentation.draw(Draws(self.seed, epoch, samples, stream), self.form.size)
+            fed += augmentation.draw(Draws(self.seed, epoch, samples, stream, copies), self.form.size)
         return fed
 
     def graph(self, machine: Machine, fed: Sequence[Node]) -> Node:
@@ -150,8 +150,8 @@ def can_decode(index: Index, sample: int, channels: int) -> str | None:
     """Return what is wrong with an image file, None if nothing is; decoded alone, on the CPU."""
     pipe = Pipeline(batch_size=1, num_threads=1, device_id=None, prefetch_queue_depth=1)
     with pipe:
-        data = fn.io.file.read(fn.external_source(source=lambda: index.feed(np.array([sample])), batch=True))
-        pipe.set_outputs(fn.decoders.image(data, output_type=_image_type(channels)))
+        fed = fn.external_source(source=lambda: index.feed(np.array([sample])), batch=True)
+        pipe.set_outputs(fn.decoders.image(_encoded(index, fed), output_type=_image_type(channels)))
     try:
         (image,) = pipe.run()
     except RuntimeError as error:
@@ -193,17 +193,25 @@ def _image_type(channels: int) -> Any:
 def _decode(index: Index, form: Format, machine: Machine, fed: Node) -> Node:
     if index.pixels is not None:
         return _pixels(fed, index.pixels.shape[3], form)
-    return fn.decoders.image(fn.io.file.read(fed), device=machine.decoder, **_decoding(form, machine))
+    return fn.decoders.image(_encoded(index, fed), device=machine.decoder, **_decoding(form, machine))
 
 
 def _decode_region(index: Index, form: Format, machine: Machine, fed: Node, start: Node, shape: Node) -> Node:
     if index.pixels is not None:
         region = fn.slice(fed, start, shape, axis_names="HW")
         return _pixels(region, index.pixels.shape[3], form)
-    files = fn.io.file.read(fed)
     return fn.decoders.image_slice(
-        files, start=start, shape=shape, axis_names="HW", device=machine.decoder, **_decoding(form, machine)
+        _encoded(index, fed),
+        start=start,
+        shape=shape,
+        axis_names="HW",
+        device=machine.decoder,
+        **_decoding(form, machine),
     )
+
+
+def _encoded(index: Index, fed: Node) -> Node:
+    return fn.io.file.read(fed) if index.are_files else fed
 
 
 def _decoding(form: Format, machine: Machine) -> dict[str, Any]:

@@ -4,14 +4,23 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from imgcls.errors import UserError
 from imgcls.plugins import KINDS, Found, Plugins, UnknownComponent
 from imgcls.recipe.layers import DEFAULTS, Merged, Table, is_file, merge
 from imgcls.recipe.locate import KeyPath
 from imgcls.recipe.problems import Problem, RecipeError
-from imgcls.recipe.schema import Checkpointing, Expectation, Input, Loading, Train, Workers
+from imgcls.recipe.schema import (
+    Checkpointing,
+    Expectation,
+    Input,
+    Loading,
+    OnBadImage,
+    Sampling,
+    Train,
+    Workers,
+)
 from imgcls.recipe.tables import check_table, describe, show, show_key, unknown_option
 
 __all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml"]
@@ -19,6 +28,7 @@ __all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml
 SECTIONS: dict[str, type] = {
     "input": Input,
     "train": Train,
+    "sampling": Sampling,
     "checkpoint": Checkpointing,
     "loading": Loading,
     "workers": Workers,
@@ -35,7 +45,7 @@ SINGLE = {
 LISTED = {"augment": "augmentations", "track": "trackers", "callback": "callbacks"}
 SCALARS: dict[str, tuple[type, Any]] = {"about": (str, ""), "seed": (int, 0)}
 # keys of [data] that are the core's, whatever the dataset
-RESERVED = {"data": {"name", "validation"}}
+RESERVED = {"data": {"name", "validation", "on_bad_image"}}
 TOP_LEVEL = ["extends", *SCALARS, *SINGLE, *LISTED, *SECTIONS]
 
 
@@ -57,6 +67,7 @@ class Recipe:
     model: Named
     data: Named
     validation: float
+    on_bad_image: OnBadImage
     optimizer: Named
     schedule: Named
     loss: Named
@@ -65,6 +76,7 @@ class Recipe:
     callback: tuple[Named, ...]
     input: Input
     train: Train
+    sampling: Sampling
     checkpoint: Checkpointing
     loading: Loading
     workers: Workers
@@ -148,6 +160,7 @@ class _Reader:
         values: dict[str, Any] = {key: self.scalar(key) for key in SCALARS}
         values |= {key: self.section(key) for key in SECTIONS}
         values["validation"] = self.validation()
+        values["on_bad_image"] = self.on_bad_image()
         values |= {key: self.single(key) for key in SINGLE}
         values |= {key: self.listed(key) for key in LISTED}
         if self.problems:
@@ -191,6 +204,15 @@ class _Reader:
         if not 0 < value < 1:
             self.complain(("data", "validation"), f"must be between 0 and 1, a share of train, got {value}")
         return float(value)
+
+    def on_bad_image(self) -> OnBadImage:
+        data = self.tree.get("data")
+        value = data.get("on_bad_image", "fail") if isinstance(data, dict) else "fail"
+        found: OnBadImage | None = next((choice for choice in get_args(OnBadImage) if choice == value), None)
+        if found is None:
+            listed = ", ".join(repr(choice) for choice in get_args(OnBadImage))
+            self.complain(("data", "on_bad_image"), f"{describe(value)} is not one of {listed}")
+        return found or "fail"
 
     def single(self, key: str) -> Named | None:
         if key not in self.tree and key not in DEFAULTS:
@@ -243,7 +265,8 @@ def to_toml(recipe: Recipe, with_origins: bool = False) -> str:
 def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
     for key in SINGLE:
         named: Named = getattr(recipe, key)
-        extra = {"validation": recipe.validation} if key == "data" else {}
+        core = {"validation": recipe.validation, "on_bad_image": recipe.on_bad_image}
+        extra = core if key == "data" else {}
         rows = {"name": named.found.name, **extra, **asdict(named.options)}
         yield f"[{key}]", (key,), rows, f"default of {named.found.name} ({named.found.origin})"
     for key in LISTED:

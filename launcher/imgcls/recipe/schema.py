@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from imgcls.component import options
 
+OnBadImage = Literal["fail", "skip"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
@@ -40,7 +41,21 @@ class Train:
     deterministic: Annotated[bool, "only algorithms that repeat bit for bit, on a GPU too"] = True
     evaluate_every: Annotated[int, Gt(0), "epochs between evaluations; the last epoch is always evaluated"] = 1
     eval_batch_size: Annotated[int, Gt(0), "samples per forward pass of an evaluation"] = 128
+    eval_flip: Annotated[bool, "evaluate the mean of an image's logits and its mirror image's"] = False
     log_every: Annotated[int, Gt(0), "updates between lines in metrics.jsonl"] = 50
+
+
+@options
+class Sampling:
+    """Which samples an epoch has; with nothing set, each once."""
+
+    balance: Annotated[
+        float, Ge(0), Le(1), "0: as in the data; 1: every class equally often; 0.5: by the root of its size"
+    ] = 0.0
+    weighted: Annotated[bool, "by the dataset's own weights, such as a CSV file's"] = False
+    repeats: Annotated[
+        int, Ge(1), Le(16), "times a sample comes in its batch, augmented apart, arXiv:1901.09335"
+    ] = 1
 
 
 @options

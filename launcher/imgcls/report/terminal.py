@@ -123,7 +123,10 @@ def _figures(event: Event) -> str:
 
 def summary(result: dict[str, Any]) -> str:
     """Return the last lines of a finished run."""
+    count = result.get("left_out", 0)
+    left_out = f"\n{count} image{'s' if count > 1 else ''} left out, named in left_out.jsonl" if count else ""
+    speed = f"{result['images_per_second']:,.0f} images/s"
     return (
         f"top1 {result['top1']:.2f} %, top5 {result['top5']:.2f} % over n = {result['n']} images; "
-        f"{result['epochs']} epochs in {result['seconds']:.1f} s, {result['images_per_second']:,.0f} images/s"
+        f"{result['epochs']} epochs in {result['seconds']:.1f} s, {speed}{left_out}"
     )

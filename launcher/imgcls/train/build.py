@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from imgcls.data.augmentation import Augmentation, Crop
+from imgcls.data.augmentation import Augmentation, Crop, Mix
 from imgcls.data.index import Index
+from imgcls.data.mixing import Mixing
 from imgcls.data.order import Order
 from imgcls.data.pipeline import Evaluation, Machine, Training
+from imgcls.data.sampling import balanced
 from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan, Reference
-from imgcls.recipe.schema import Loading
+from imgcls.recipe.schema import Loading, Sampling
 from imgcls.train.callback import Callback, Tracker
 from imgcls.train.world import World
 
@@ -25,6 +29,7 @@ class Inputs:
 
     order: Order
     training: Training
+    mixing: Mixing
     evaluation: Evaluation
 
 
@@ -32,16 +37,41 @@ def inputs(plan: Plan) -> Inputs:
     """Read the indexes and build the transforms.
 
     Raises:
-        UserError: an index that is not the plan's.
+        UserError: an index that is not the plan's; batches too small to mix on this many workers.
     """
     train, validation = _index(plan.data.train), _index(plan.data.validation)
-    order = Order(len(train), plan.train.batch_size, plan.train.epochs, plan.seed, plan.train.last_batch)
-    crop, augmentations = _augmentations(plan.augment)
+    crop, augmentations, mixes = _augmentations(plan.augment)
+    mixing = Mixing(mixes, plan.seed, len(plan.data.classes))
+    order = Order(
+        len(train),
+        plan.train.batch_size,
+        plan.train.epochs,
+        plan.seed,
+        plan.train.last_batch,
+        _weights(plan.sampling, train),
+        train.labels,
+        plan.sampling.repeats,
+        mixing.group,
+    )
+    workers = max(1, plan.workers.count)
+    if order.smallest_part(workers) < 1:
+        raise UserError(
+            f"batches of {plan.train.batch_size} cannot be mixed in pairs on {workers} workers; raise it"
+        )
     return Inputs(
         order,
         Training(train, plan.format, crop, augmentations, plan.seed),
+        mixing,
         Evaluation(validation, plan.format),
     )
+
+
+def _weights(sampling: Sampling, index: Index) -> NDArray[np.float64] | None:
+    """Return the weights of the training set's samples; None where each comes once."""
+    weights = balanced(index.labels, sampling.balance) if sampling.balance else None
+    if sampling.weighted and index.weights is not None:
+        return index.weights if weights is None else weights * index.weights
+    return weights
 
 
 def _index(file: IndexFile) -> Index:
@@ -51,9 +81,13 @@ def _index(file: IndexFile) -> Index:
     return index
 
 
-def _augmentations(references: tuple[Reference, ...]) -> tuple[Crop | None, list[tuple[str, Augmentation]]]:
+def _augmentations(
+    references: tuple[Reference, ...],
+) -> tuple[Crop | None, list[tuple[str, Augmentation]], list[tuple[str, Mix]]]:
+    """Return the crop, the operations on single images in order, and what mixes images; named for their draws."""
     crop: Crop | None = None
     augmentations: list[tuple[str, Augmentation]] = []
+    mixes: list[tuple[str, Mix]] = []
     seen: Counter[str] = Counter()
     for reference in references:
         built = reference.construct()
@@ -63,11 +97,19 @@ def _augmentations(references: tuple[Reference, ...]) -> tuple[Crop | None, list
                     f"augment {reference.name}: a crop must be the first augmentation, and the only crop"
                 )
             crop = built
+            continue
+        # named by its own count, so that another augmentation beside it leaves its draws as they were
+        stream = f"{reference.name}/{seen[reference.name]}"
+        seen[reference.name] += 1
+        if isinstance(built, Mix):
+            mixes.append((stream, built))
+        elif mixes:
+            raise UserError(
+                f"augment {reference.name}: must come before {mixes[0][0].partition('/')[0]}, which mixes"
+            )
         else:
-            # named by its own count, so that another augmentation beside it leaves its draws as they were
-            augmentations.append((f"{reference.name}/{seen[reference.name]}", built))
-            seen[reference.name] += 1
-    return crop, augmentations
+            augmentations.append((stream, built))
+    return crop, augmentations, mixes
 
 
 def machine(loading: Loading, device: torch.device, threads: int) -> Machine:

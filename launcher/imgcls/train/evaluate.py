@@ -56,6 +56,7 @@ def evaluate(
     classes: int,
     precision: Autocast,
     world: World,
+    flip: bool = False,
 ) -> Score:
     """Return the score over all ranks' batches, the same on every rank.
 
@@ -69,6 +70,7 @@ def evaluate(
         classes: number of them.
         precision: context of the forward pass.
         world: the processes.
+        flip: take the mean of an image's logits and its mirror image's.
     """
     counts = torch.zeros(3, dtype=torch.int64, device=world.device)
     loss = torch.zeros((), dtype=torch.float64, device=world.device)
@@ -80,6 +82,8 @@ def evaluate(
             images = torch.cat([images, images.new_zeros(batch_size - n, *images.shape[1:])])
         with precision():
             logits = model(images)
+            if flip:
+                logits = (logits + model(images.flip(3))) / 2
         logits = logits[:n].float()
         first = correct_within(logits, labels, 1).sum()
         fifth = correct_within(logits, labels, min(5, classes)).sum()

@@ -17,6 +17,7 @@ from imgcls.train import build
 from imgcls.train.checkpoint import Checkpoints, State
 from imgcls.train.evaluate import evaluate
 from imgcls.train.journal import Journal
+from imgcls.train.left_out import LeftOut
 from imgcls.train.meter import Meter
 from imgcls.train.step import autocast, seed_step, set_rate, train_step
 from imgcls.train.world import World, set_threads
@@ -78,6 +79,8 @@ class Run:
             self._warn("bf16 on a CPU does not repeat bit for bit (torch 2.13); float32 does")
         self.inputs = build.inputs(plan)
         self.order = self.inputs.order
+        self.left_out = LeftOut(folder.left_out, self._warn_from_any_rank)
+        self.lost = self.left_out if plan.data.on_bad_image == "skip" else None
         self.machine: Machine = build.machine(plan.loading, world.device, threads)
         self.model = build.model(plan, world.device)
         self.optimizer = build.optimizer(plan, self.model)
@@ -93,6 +96,9 @@ class Run:
 
     def _warn(self, message: str) -> None:
         self.world.tell("warning", text=message)
+
+    def _warn_from_any_rank(self, message: str) -> None:
+        self.world.emit({"kind": "warning", "time": time.time(), "text": message})
 
     def _parallel(self) -> nn.Module:
         if self.world.size == 1:
@@ -158,6 +164,10 @@ class Run:
 
     def _announce(self) -> None:
         order, state = self.order, self.state
+        if self.world.leads:
+            for index in (self.inputs.training.index, self.inputs.evaluation.index):
+                for path, reason in index.left_out:
+                    self.left_out(path, reason)
         self.world.tell(
             "run",
             step=state.step,
@@ -183,7 +193,7 @@ class Run:
         self._begin_epoch()
         world = self.world
         batches = training_batches(
-            self.inputs.training, self.order, self.state.step, world.rank, world.size, self.machine
+            self.inputs.training, self.order, self.state.step, world.rank, world.size, self.machine, self.lost
         )
         for batch in batches:
             self._step(batch)
@@ -207,10 +217,10 @@ class Run:
         set_rate(self.optimizer, self.rate(step))
         seed_step(plan.seed, step, world.rank)
         share = len(batch.labels) * world.size / batch.place.batch_size
-        loss, logits = train_step(
-            self.parallel, self.loss, self.optimizer, batch.images, batch.labels, share, self.precision
-        )
-        self.meter.add(loss, logits, batch.labels)
+        images, targets = self.inputs.mixing(batch)
+        loss, logits = train_step(self.parallel, self.loss, self.optimizer, images, targets, share, self.precision)
+        # of a mixed image, the class that most of it is of counts as right
+        self.meter.add(loss, logits, targets if targets.ndim == 1 else targets.argmax(1))
         self.state.step += 1
         if step == 0 or self.meter.steps == 1:
             world.tell("step", step=self.state.step)
@@ -287,9 +297,10 @@ class Run:
         world, state, size = self.world, self.state, self.plan.train.eval_batch_size
         self.world.tell("evaluating", epoch=number)
         world.share(list(self.model.buffers()))
-        batches = evaluation_batches(self.inputs.evaluation, size, world.rank, world.size, self.machine)
+        batches = evaluation_batches(self.inputs.evaluation, size, world.rank, world.size, self.machine, self.lost)
         classes = len(self.plan.data.classes)
-        score = evaluate(self.model, batches, size, classes, self.precision, world)
+        flip = self.plan.train.eval_flip
+        score = evaluate(self.model, batches, size, classes, self.precision, world, flip)
         state.metrics = score.metrics()
         if state.metrics["top1"] > state.best_top1:
             state.best_top1, state.best_step = state.metrics["top1"], state.step
@@ -322,6 +333,7 @@ class Run:
             "steps": state.step,
             "seconds": round(seconds, 3),
             "images_per_second": round(seen / seconds, 1),
+            "left_out": self.left_out.count(),
             "best_top1": state.best_top1,
             "best_checkpoint": self._relative(state.best_step),
             "checkpoint": self._relative(state.step),

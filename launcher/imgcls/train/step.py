@@ -27,7 +27,7 @@ def train_step(
     loss_of: nn.Module,
     optimizer: torch.optim.Optimizer,
     images: Tensor,
-    labels: Tensor,
+    targets: Tensor,
     share: float,
     precision: Autocast,
 ) -> tuple[Tensor, Tensor]:
@@ -35,10 +35,10 @@ def train_step(
 
     Args:
         model: gives logits (N, classes); averages gradients over ranks if there are several.
-        loss_of: mean loss of logits and labels.
+        loss_of: mean loss of logits and targets.
         optimizer: with its learning rate set.
         images: float32 (N, C, H, W).
-        labels: int64 (N,).
+        targets: int64 labels (N,), or float32 shares of the classes (N, classes).
         share: this rank's samples in the global batch, times the number of ranks: 1 where all have the
             same. It makes the averaged gradient that of the mean over the global batch, exactly.
         precision: context of the forward pass.
@@ -48,7 +48,7 @@ def train_step(
     """
     with precision():
         logits = model(images)
-    loss = loss_of(logits.float(), labels)
+    loss = loss_of(logits.float(), targets)
     (loss if share == 1 else loss * share).backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

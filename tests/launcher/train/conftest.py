@@ -11,7 +11,7 @@ from torch import nn
 from imgcls.data import index as indexing
 from imgcls.data.source import Source
 from imgcls.plan import Data, Format, IndexFile, Plan, Reference
-from imgcls.recipe.schema import Checkpointing, Loading, Train, Workers
+from imgcls.recipe.schema import Checkpointing, Loading, Sampling, Train, Workers
 from imgcls.run_folder import RunFolder
 
 _MODULE = "imgcls_test_model"  # where a plan finds the model below
@@ -70,8 +70,10 @@ def make_plan(tmp_path):
             ("low", "mid", "high"),
             files["train"],
             files["validation"],
+            "fail",
         )
         parts = {
+            "sampling": {},
             "train": {"epochs": 3, "batch_size": 8, "eval_batch_size": 8, "log_every": 1},
             "checkpoint": {},
             "loading": {"threads": 1},
@@ -112,6 +114,7 @@ def make_plan(tmp_path):
             callback=(),
             track=(),
             train=Train(**parts["train"]),
+            sampling=Sampling(**parts["sampling"]),
             checkpoint=Checkpointing(**parts["checkpoint"]),
             loading=Loading(**parts["loading"]),
             workers=Workers(**parts["workers"]),

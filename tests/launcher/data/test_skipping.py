@@ -1,0 +1,85 @@
+"""Images that cannot be decoded: named, left out if the recipe says so, and nothing else is changed by them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgcls import UserError
+from imgcls.data import index as indexing
+from imgcls.data.loader import evaluation_batches, training_batches
+from imgcls.data.order import Order
+from imgcls.data.pipeline import Evaluation, Machine, Training
+from imgcls.data.source import Source
+from imgcls.plan import Format
+from imgcls_augment.random_resized_crop import Region
+
+CPU = Machine(device_id=None, threads=2, prefetch=3, decode="auto")
+RGB = Format(24, 3, (0.0,) * 3, (1 / 255,) * 3, 28, "bilinear")
+BAD = (4, 11, 29)
+
+
+@pytest.fixture
+def indexes(tmp_path):
+    """Thirty pictures; and the same with three of them cut off behind their headers."""
+    chance = np.random.default_rng(0)
+    for folder in ("whole", "cut"):
+        (tmp_path / folder).mkdir()
+    names = [f"{i} ä.jpg" for i in range(30)]
+    for i, name in enumerate(names):
+        image = Image.fromarray(chance.integers(0, 256, (40 + i, 50, 3)).astype(np.uint8))
+        image.save(tmp_path / "whole" / name, quality=90)
+        data = (tmp_path / "whole" / name).read_bytes()
+        (tmp_path / "cut" / name).write_bytes(data[: len(data) // 2] if i in BAD else data)
+    labels = [i % 3 for i in range(30)]
+    sources = [Source.from_files(tmp_path / folder, names, labels, "abc") for folder in ("whole", "cut")]
+    return [indexing.build(source, tmp_path / "cache") for source in sources]
+
+
+def train(index, order, rank=0, world=1, start=0, lost=None):
+    crop = Region((0.3, 1.0), (0.75, 1.3))
+    return list(training_batches(Training(index, RGB, crop, [], 3), order, start, rank, world, CPU, lost))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_all_others_come_bit_for_bit_and_in_order_with_their_labels(indexes, world):
+    order = Order(30, 7, epochs=2, seed=3)
+    told = []
+    for rank in range(world):
+        whole = train(indexes[0], order, rank, world)
+        some = train(indexes[1], order, rank, world, lost=lambda path, why: told.append((path, why)))
+        assert len(whole) == len(some) == order.total_steps
+        for one, other in zip(whole, some, strict=True):
+            good = [i for i, sample in enumerate(one.place.samples) if sample not in BAD]
+            assert other.kept.tolist() == good
+            assert other.place.batch_size == one.place.batch_size
+            assert torch.equal(other.images, one.images[good])
+            assert torch.equal(other.labels, one.labels[good])
+    # each of them once an epoch, over all ranks
+    assert sorted(path for path, _ in told) == sorted(2 * [indexes[1].path(sample) for sample in BAD])
+    assert {why for _, why in told} == {"is damaged or cut off"}
+
+
+def test_an_evaluation_counts_exactly_those_that_are_left(indexes):
+    told = []
+    batches = list(evaluation_batches(Evaluation(indexes[1], RGB), 8, 0, 1, CPU, lambda *why: told.append(why)))
+    assert [len(labels) for _, labels in batches] == [7, 7, 8, 5]
+    whole = torch.cat([images for images, _ in evaluation_batches(Evaluation(indexes[0], RGB), 8, 0, 1, CPU)])
+    good = [i for i in range(30) if i not in BAD]
+    assert torch.equal(torch.cat([images for images, _ in batches]), whole[good])
+    assert torch.cat([labels for _, labels in batches]).tolist() == [i % 3 for i in good]
+    assert len(told) == 3
+
+
+def test_without_skipping_the_first_one_ends_the_run_with_its_name_and_what_to_do(indexes):
+    with pytest.raises(UserError) as raised:
+        train(indexes[1], Order(30, 7, epochs=1, seed=3))
+    first, *_, last = str(raised.value).splitlines()
+    assert any(f"{sample} ä.jpg: is damaged or cut off" in first for sample in BAD)
+    assert 'set data.on_bad_image = "skip"' in last
+
+
+def test_a_batch_with_nothing_left_is_an_error_that_says_so(indexes):
+    index = indexes[1].part(np.array(BAD))
+    with pytest.raises(UserError, match="no image of a batch can be decoded"):
+        train(index, Order(3, 3, epochs=1, seed=0), lost=lambda *_: None)
