@@ -248,7 +248,8 @@ def _from_headers(source: Source, progress: Progress) -> Index:
         found += chunk
         progress(len(found), len(whole))
     sizes = np.array([(0, 0) if isinstance(header, str) else header for header in found], np.int32)
-    left_out = tuple((whole.path(s), header) for s, header in enumerate(found) if isinstance(header, str))
+    problems = [(sample, header) for sample, header in enumerate(found) if isinstance(header, str)]
+    left_out = tuple((os.path.abspath(whole.path(sample)), why) for sample, why in problems)  # noqa: PTH100
     whole = replace(whole, sizes=sizes, left_out=left_out)
     good = np.flatnonzero(sizes[:, 0])
     return whole.part(good) if left_out else _digested(whole)

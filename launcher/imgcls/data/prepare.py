@@ -80,7 +80,7 @@ def without_quarantined(part: Index, cache: Path) -> Index:
     good = np.setdiff1d(np.arange(len(part)), [entry.sample for entry in listed])
     if not len(good):
         raise UserError(f"{part.root}: every image is in quarantine; see `imgcls data check`")
-    left_out = tuple((entry.path, f"in quarantine: {entry.reason}") for entry in listed)
+    left_out = tuple((absolute(entry.path), f"in quarantine: {entry.reason}") for entry in listed)
     return replace(part.part(good), left_out=(*part.left_out, *left_out))
 
 

@@ -24,7 +24,7 @@ class LeftOut:
 
     def __call__(self, image: str, reason: str) -> None:
         """Record an image, unless it is there already."""
-        if image in self._known:
+        if image in self._known or image in self._read():  # another rank may have met it
             return
         self._known.add(image)
         line = json.dumps({"path": image, "reason": reason}) + "\n"
