@@ -16,6 +16,7 @@ from imgcls.data import headers
 from imgcls.data.source import Source
 from imgcls.errors import UserError
 
+_LAYOUT = 2  # of the file; another number, and indexes written before are made anew
 _SHOWN = 20
 _READERS = 8  # threads that read parts of files; reading is waiting
 Progress = Callable[[int, int], None]
@@ -222,7 +223,7 @@ def _digested(index: Index) -> Index:
 
 
 def _fingerprint(source: Source) -> str:
-    digest = hashlib.sha256(json.dumps(source.classes).encode())
+    digest = hashlib.sha256(json.dumps([_LAYOUT, source.classes]).encode())
     for array in (source.labels.astype("<i8"), source.ranges, source.weights):
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)

@@ -44,10 +44,14 @@ class Resize:
 
     def many(self, images: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
         """Return images of one size, uint8 (n, height, width, channels), resized."""
-        if images.shape[1:3] == (height, width):
+        rows, columns = images.shape[1:3]
+        if (rows, columns) == (height, width):
             return images
-        nchw = torch.from_numpy(images).permute(0, 3, 1, 2)
-        made = interpolate(nchw, (height, width), mode=self.mode, antialias=True)
+        made = torch.from_numpy(images).permute(0, 3, 1, 2)
+        # both round between the two passes; torch makes the rows shorter first, Pillow 13 does so but here
+        if height < rows and rows - height > 2 * (columns - width):
+            made = interpolate(made, (height, columns), mode=self.mode, antialias=True)
+        made = interpolate(made, (height, width), mode=self.mode, antialias=True)
         found: NDArray[np.uint8] = made.permute(0, 2, 3, 1).contiguous().numpy()
         return found
 
