@@ -8,8 +8,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import numpy as np
-
 from imgcls import Source, UserError
 from imgcls_datasets import idx
 from imgcls_datasets.options import FashionMnist
@@ -45,19 +43,14 @@ def build(options: FashionMnist, split: str) -> Source:
         UserError: the files are nowhere and cannot be downloaded.
     """
     folder = _folder(options)
-    prefix = "train" if split == "train" else "t10k"
-    images = idx.read(_file(folder, f"{prefix}-images-idx3-ubyte"))
-    labels = idx.read(_file(folder, f"{prefix}-labels-idx1-ubyte"))
-    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) >= len(CLASSES):
-        raise UserError(f"{folder}: {prefix}-images and {prefix}-labels do not go together; remove both")
-    return Source.from_pixels(images[..., None], labels.astype(np.int64), CLASSES)
+    return idx.source(folder, split, CLASSES)
 
 
 def _folder(options: FashionMnist) -> Path:
     root = Path(options.root).expanduser()
-    if _complete(root):
+    if idx.complete(root):
         return root
-    if _complete(DEBIAN):
+    if idx.complete(DEBIAN):
         return DEBIAN
     if not options.download:
         raise UserError(_advice(root, "download = false"))
@@ -65,20 +58,11 @@ def _folder(options: FashionMnist) -> Path:
     return root
 
 
-def _complete(folder: Path) -> bool:
-    return all(_file(folder, name).is_file() for name in FILES)
-
-
-def _file(folder: Path, name: str) -> Path:
-    plain = folder / name
-    return plain if plain.is_file() else folder / f"{name}.gz"
-
-
 def _download(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         for name, digest in FILES.items():
-            if not _file(root, name).is_file():
+            if not idx.file(root, name).is_file():
                 _fetch(f"{PUBLISHER}/{name}.gz", root / f"{name}.gz", digest)
     except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
         reason = error.reason if isinstance(error, urllib.error.URLError) else error

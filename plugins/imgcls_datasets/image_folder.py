@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imgcls import Source, UserError
 from imgcls_datasets.options import ImageFolder
+from imgcls_datasets.remote import local
 
 ENDINGS = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".jp2", ".ppm", ".pgm", ".pnm"}
 VALIDATION = ("val", "validation", "valid", "test")
@@ -17,7 +18,7 @@ def build(options: ImageFolder, split: str) -> Source | None:
     Raises:
         UserError: no folder, no classes, a class without images, other classes in validation than in train.
     """
-    root = Path(options.root).expanduser()
+    root = local(options.root)
     if not root.is_dir():
         raise UserError(
             f"data image_folder: there is no folder {root}; set data.root to your folder of class folders"

@@ -40,7 +40,9 @@ def recipe(write_recipe):
 
 def data_of(recipe, samples=100, digest="a", root="/r"):
     train = IndexFile(f"{root}/train.parquet", root, digest, samples)
-    return Data(Reference.of(recipe.data), ("x", "y"), train, IndexFile(f"{root}/val.parquet", root, "v", 10), "fail")
+    return Data(
+        Reference.of(recipe.data), ("x", "y"), train, IndexFile(f"{root}/val.parquet", root, "v", 10), "fail"
+    )
 
 
 @pytest.fixture

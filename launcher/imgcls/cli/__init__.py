@@ -5,9 +5,13 @@ import sys
 import click
 
 from imgcls import __version__
+from imgcls.cli.bench import bench
 from imgcls.cli.components import component_commands
+from imgcls.cli.data import data
 from imgcls.cli.launch import launch
+from imgcls.cli.parity import parity
 from imgcls.cli.plugins import plugins
+from imgcls.cli.preview import preview
 from imgcls.cli.recipe import recipe
 from imgcls.errors import UserError
 
@@ -18,7 +22,7 @@ def cli() -> None:
     """Train image classifiers on as many workers as you have, from a short TOML recipe."""
 
 
-for command in (launch, recipe, plugins, *component_commands()):
+for command in (launch, recipe, data, preview, parity, bench, plugins, *component_commands()):
     cli.add_command(command)
 
 

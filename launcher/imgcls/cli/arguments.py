@@ -1,6 +1,7 @@
 """Arguments that several commands share."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,4 +22,15 @@ def set_option(command: F) -> F:
         multiple=True,
         metavar="KEY=VALUE",
         help="Lay a value over the recipe's, in TOML: --set optimizer.lr=0.4. May be given again.",
+    )(command)
+
+
+def storage_option(command: F) -> F:
+    """--storage DIR: where the data's index is kept, as a launch keeps it."""
+    return click.option(
+        "--storage",
+        type=click.Path(path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="Folder of runs; the data's index is kept there.",
     )(command)

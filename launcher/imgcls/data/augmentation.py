@@ -75,13 +75,19 @@ class Graph:
 
     A mirror that comes last is not done here but together with the normalisation, where it costs nothing;
     reading ``images`` does a pending one first.
+
+    Attributes:
+        size: height and width in pixels.
+        channels: 1 or 3.
+        mean: grey levels of the mean colour that the normalisation will take off, one a channel.
     """
 
-    def __init__(self, images: Node, size: int, channels: int) -> None:
+    def __init__(self, images: Node, size: int, mean: tuple[float, ...]) -> None:
         self._images = images
         self._mirror: Node | None = None
         self.size = size
-        self.channels = channels
+        self.channels = len(mean)
+        self.mean = tuple(round(255 * value) for value in mean)
 
     @property
     def images(self) -> Node:

@@ -15,7 +15,7 @@ from imgcls.data import geometry
 from imgcls.data.augmentation import Augmentation, Crop, Graph, Node
 from imgcls.data.draws import Draws
 from imgcls.data.index import Index
-from imgcls.data.resize import MODES, Resize
+from imgcls.data.resize import Resize
 from imgcls.plan import Format
 
 Fed = list[NDArray[Any]] | NDArray[Any]
@@ -93,7 +93,7 @@ class Training:
             images = _resize(region, self.form, machine)
         else:
             images = _evaluated(self.index, self.form, machine, fed)
-        graph = Graph(images, self.form.size, self.form.channels)
+        graph = Graph(images, self.form.size, self.form.mean)
         rest = list(fed[1:] if self.crop is None and _fits(self.index, self.form) else fed[3:])
         empty = np.empty(0, np.int64)
         for stream, augmentation in self.augmentations:
@@ -120,8 +120,27 @@ class Evaluation:
         return _normalise(_evaluated(self.index, self.form, machine, fed), self.form)
 
 
+class Decoding:
+    """Decode, and nothing else: what `imgcls data check` does with every image."""
+
+    def __init__(self, index: Index, form: Format) -> None:
+        self.index = index
+        self.form = form
+
+    def feed(self, epoch: int, samples: NDArray[np.int64]) -> list[Fed]:  # noqa: ARG002 (as Training)
+        """Return everything the graph is fed for a batch."""
+        return [self.index.feed(samples)]
+
+    def graph(self, machine: Machine, fed: Sequence[Node]) -> Node:
+        """Return the images as they are: uint8 HWC, each of its own size."""
+        return _decode(self.index, self.form, machine, fed[0])
+
+
 def build(
-    transform: Training | Evaluation, batches: Callable[[], list[Fed]], batch_size: int, machine: Machine
+    transform: Training | Evaluation | Decoding,
+    batches: Callable[[], list[Fed]],
+    batch_size: int,
+    machine: Machine,
 ) -> Any:
     """Return a DALI pipeline over what ``batches`` feeds it.
 
@@ -230,22 +249,18 @@ def _pixels(images: Node, channels: int, form: Format) -> Node:
 
 
 def _resize(images: Node, form: Format, machine: Machine) -> Node:
-    if _on_cpu(machine, form):
+    if machine.decoder == "cpu":
         resize = Resize(form.interpolation, machine.threads).to(form.size)
         return _moved(fn.python_function(images, function=resize, **_PYTHON), machine)
     return _resize_by_dali(_moved(images, machine), [form.size, form.size], form)
 
 
 def _resize_and_crop(images: Node, size: Node, start: Node, form: Format, machine: Machine) -> Node:
-    if _on_cpu(machine, form):
+    if machine.decoder == "cpu":
         resize = Resize(form.interpolation, machine.threads).cropped(form.size)
         return _moved(fn.python_function(images, size, start, function=resize, **_PYTHON), machine)
     resized = _resize_by_dali(_moved(images, machine), fn.cast(size, dtype=types.FLOAT), form)
     return fn.slice(resized, start=start, shape=[form.size, form.size], axis_names="HW")
-
-
-def _on_cpu(machine: Machine, form: Format) -> bool:
-    return machine.decoder == "cpu" and form.interpolation in MODES
 
 
 def _moved(images: Node, machine: Machine) -> Node:

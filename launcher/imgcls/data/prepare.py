@@ -1,5 +1,6 @@
 """What the driver does with a dataset before a run: find it, index it, split it."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +112,9 @@ def _agree(train: Source, validation: Source) -> None:
 
 
 def _kept(part: Index, cache: Path) -> IndexFile:
-    path = cache / f"{part.digest[:32]}.parquet"
+    # the same images may be what is left of other ones
+    rest = f"-{hashlib.sha256(repr(part.left_out).encode()).hexdigest()[:8]}" if part.left_out else ""
+    path = cache / f"{part.digest[:32]}{rest}.parquet"
     if not path.is_file():
         part.save(path)
     return IndexFile(absolute(str(path)), absolute(str(part.root)), part.digest, len(part))

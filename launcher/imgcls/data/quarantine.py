@@ -1,16 +1,18 @@
 """The list of images that `imgcls data check` found to be no good, beside the index of their split."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from imgcls.data.index import Index
+from imgcls.errors import UserError
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A sample that runs leave out."""
+    """A sample that runs leave out: its number in the index, where it is, and what is wrong with it."""
 
     sample: int
     path: str
@@ -23,12 +25,32 @@ def file_of(cache: Path, index: Index) -> Path:
 
 
 def read(cache: Path, index: Index) -> list[Quarantined]:
-    """Return what is in quarantine, nothing where there is no list."""
+    """Return what is in quarantine, nothing where there is no list.
+
+    An image that was mended or replaced since is not in quarantine any more: its file has another size or time of
+    change than was written down.
+
+    Raises:
+        UserError: the list is damaged.
+    """
+    path = file_of(cache, index)
     try:
-        text = file_of(cache, index).read_text(encoding="utf-8")
+        lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
-    return [Quarantined(**json.loads(line)) for line in text.splitlines()]
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            stamp = entry.pop("file")
+            listed = Quarantined(**entry)
+            same = _stamp(index, listed.sample) == stamp
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+            text = "is no line of a quarantine list; run `imgcls data check` again, or remove the file"
+            raise UserError(f"{path}:{number}: {text}") from None
+        if same:
+            found.append(listed)
+    return found
 
 
 def write(cache: Path, index: Index, listed: Sequence[Quarantined]) -> Path:
@@ -37,8 +59,21 @@ def write(cache: Path, index: Index, listed: Sequence[Quarantined]) -> Path:
     if not listed:
         path.unlink(missing_ok=True)
         return path
+    lines = [json.dumps({**asdict(entry), "file": _stamp(index, entry.sample)}) for entry in listed]
     cache.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in listed), encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
     temporary.replace(path)
     return path
+
+
+def _stamp(index: Index, sample: int) -> list[int] | None:
+    """Return size and time of change of the file that a sample is in; None where there is none."""
+    if index.paths is None:
+        return None
+    number = sample if index.ranges is None else int(index.ranges[sample, 0])
+    try:
+        status = os.stat(os.path.join(os.fsencode(index.root), index.paths[number]))  # noqa: PTH116, PTH118 (bytes)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""Resize on the CPU by torch, inside a DALI pipeline.
+"""Resize on the CPU by torch, or by Pillow where torch has not the filter, inside a DALI pipeline.
 
 torch's kernel for 8-bit images follows Pillow's integer arithmetic and is vectorised: it takes a sixth of the time
 of DALI's own CPU resize (tests/benchmarks/loader.py), and differs from Pillow in one pixel of several hundred,
@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.nn.functional import interpolate
 
-MODES = ("bilinear", "bicubic")  # those of recipe.schema.Interpolation that torch has with antialiasing
+_BY_TORCH = ("bilinear", "bicubic")  # those of recipe.schema.Interpolation that torch has with antialiasing
+_BY_PILLOW = {"nearest": Image.Resampling.NEAREST, "lanczos": Image.Resampling.LANCZOS}
 _TOGETHER = 64 * 64  # pixels of an image up to which a call costs more than the work
 
 
@@ -21,7 +23,7 @@ class Resize:
     """Resizes the images of a batch, each to a size of its own, and cuts a window out.
 
     Args:
-        mode: one of MODES, always with antialiasing.
+        mode: one of recipe.schema.Interpolation, always with antialiasing.
         threads: images resized at a time.
     """
 
@@ -47,6 +49,8 @@ class Resize:
         rows, columns = images.shape[1:3]
         if (rows, columns) == (height, width):
             return images
+        if self.mode not in _BY_TORCH:
+            return np.stack([self._by_pillow(image, height, width) for image in images])
         made = torch.from_numpy(images).permute(0, 3, 1, 2)
         # both round between the two passes; torch makes the rows shorter first, Pillow 13 does so but here
         if height < rows and rows - height > 2 * (columns - width):
@@ -54,6 +58,11 @@ class Resize:
         made = interpolate(made, (height, width), mode=self.mode, antialias=True)
         found: NDArray[np.uint8] = made.permute(0, 2, 3, 1).contiguous().numpy()
         return found
+
+    def _by_pillow(self, image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+        channels = image.shape[2]
+        given = Image.fromarray(image[..., 0] if channels == 1 else image)
+        return np.asarray(given.resize((width, height), _BY_PILLOW[self.mode])).reshape(height, width, channels)
 
 
 class _ToSquare:

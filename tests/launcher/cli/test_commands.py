@@ -34,7 +34,7 @@ def assert_refused(ended, *said):
 def test_help_names_every_command(run_imgcls):
     ended = run_imgcls("--help")
     assert ended.returncode == 0
-    for command in ("launch", "recipe", "plugins", *LISTS):
+    for command in ("launch", "recipe", "data", "plugins", *LISTS):
         assert f"\n  {command} " in ended.stdout
     assert run_imgcls("-h").stdout == ended.stdout
 
