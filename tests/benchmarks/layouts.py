@@ -98,7 +98,7 @@ def tfrecord(pictures: Photos, threads: int) -> tuple[Side, Side]:
                     )
                     starts.append(f"{begin} {file.tell() - begin}\n")
             (folder / f"index-{number:05}").write_text("".join(starts))
-    source = plugin.build(TfRecord(root=str(folder), validation=""), "train")
+    source = plugin.build(TfRecord(root=str(folder), val=""), "train")
     paths = [str(path) for path in sorted(folder.glob("train-*"))]
     indexes = [str(path) for path in sorted(folder.glob("index-*"))]
     features = {

@@ -167,17 +167,20 @@ def build(
 
 def can_decode(index: Index, sample: int, channels: int) -> str | None:
     """Return what is wrong with an image file, None if nothing is; decoded alone, on the CPU."""
+    try:
+        encoded = np.frombuffer(index.read(sample), np.uint8)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not len(encoded):
+        return "is empty"
     pipe = Pipeline(batch_size=1, num_threads=1, device_id=None, prefetch_queue_depth=1)
     with pipe:
-        fed = fn.external_source(source=lambda: index.feed(np.array([sample])), batch=True)
-        pipe.set_outputs(fn.decoders.image(_encoded(index, fed), output_type=_image_type(channels)))
+        fed = fn.external_source(source=lambda: [encoded], batch=True)
+        pipe.set_outputs(fn.decoders.image(fed, output_type=_image_type(channels)))
     try:
         (image,) = pipe.run()
     except RuntimeError as error:
-        text = str(error)
-        if "File mapping failed" in text:
-            return "is empty, missing or no file"
-        return "is damaged or cut off" if "#4" not in text else "is not an image that DALI decodes"
+        return "is damaged or cut off" if "#4" not in str(error) else "is not an image that DALI decodes"
     height, width = np.asarray(image[0]).shape[:2]
     expected = tuple(int(side) for side in index.sizes[sample])
     if (height, width) != expected:
@@ -230,7 +233,8 @@ def _decode_region(index: Index, form: Format, machine: Machine, fed: Node, star
 
 
 def _encoded(index: Index, fed: Node) -> Node:
-    return fn.io.file.read(fed) if index.are_files else fed
+    # read, not mapped: a fifth faster, and network file systems do without mapping
+    return fn.io.file.read(fed, dont_use_mmap=True) if index.are_files else fed
 
 
 def _decoding(form: Format, machine: Machine) -> dict[str, Any]:

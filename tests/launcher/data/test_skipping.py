@@ -83,3 +83,24 @@ def test_a_batch_with_nothing_left_is_an_error_that_says_so(indexes):
     index = indexes[1].part(np.array(BAD))
     with pytest.raises(UserError, match="no image of a batch can be decoded"):
         train(index, Order(3, 3, epochs=1, seed=0), lost=lambda *_: None)
+
+
+def test_a_file_that_is_gone_empty_or_another_since_it_was_indexed_is_named_with_what_it_is(indexes, tmp_path):
+    folder = tmp_path / "whole"
+    (folder / "0 ä.jpg").unlink()
+    (folder / "1 ä.jpg").write_bytes(b"")
+    (folder / "2 ä.jpg").write_text("a shopping list")
+    Image.new("RGB", (9, 9)).save(folder / "3 ä.jpg")
+    told = {}
+    order = Order(30, 30, epochs=1, seed=3)
+    with pytest.raises(UserError) as raised:
+        train(indexes[0], order)
+    assert "0 ä.jpg: cannot be read: No such file or directory" in str(raised.value)
+    batches = train(indexes[0], order, lost=lambda path, why: told.update({path.rpartition("/")[2]: why}))
+    assert [len(batch.images) for batch in batches] == [26]
+    assert told == {
+        "0 ä.jpg": "cannot be read: No such file or directory",
+        "1 ä.jpg": "is empty",
+        "2 ä.jpg": "is not an image that DALI decodes",
+        "3 ä.jpg": "is 9x9 pixels, but was 43x50 when it was indexed",
+    }
