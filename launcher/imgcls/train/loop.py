@@ -1,5 +1,6 @@
 """The training loop. Read this first."""
 
+import gc
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -141,6 +142,8 @@ class Run:
 
     def to_the_end(self) -> Outcome:
         """Make all steps that are left."""
+        gc.collect()
+        gc.freeze()  # what is there by now stays: later collections need not look at it, and take no time
         self._announce()
         for callback in self.callbacks:
             callback.run_began(self)
@@ -158,6 +161,7 @@ class Run:
 
     def close(self) -> None:
         """Wait for what is being written, and let go of trackers."""
+        gc.unfreeze()
         if self.world.leads:
             self.checkpoints.finish()
             self.journal.close()
@@ -301,6 +305,7 @@ class Run:
         classes = len(self.plan.data.classes)
         flip = self.plan.train.eval_flip
         score = evaluate(self.model, batches, size, classes, self.precision, world, flip)
+        gc.collect()  # a DALI pipeline refers to itself, and would keep its batches and threads for long
         state.metrics = score.metrics()
         if state.metrics["top1"] > state.best_top1:
             state.best_top1, state.best_step = state.metrics["top1"], state.step
