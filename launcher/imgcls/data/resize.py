@@ -1,8 +1,8 @@
 """Resize on the CPU by torch, or by Pillow where torch has not the filter, inside a DALI pipeline.
 
 torch's kernel for 8-bit images follows Pillow's integer arithmetic and is vectorised, as DALI's CPU resize is not:
-with it the loader is faster than one of DALI's operators alone (tests/benchmarks/loader.py). It differs from Pillow
-in one pixel of several hundred, DALI's in one of ten. On a GPU the pipeline uses DALI's.
+with it the loader is faster than one of DALI's operators alone (tests/benchmarks/loader.py). It differs from
+Pillow in one pixel of several hundred, DALI's in one of ten. On a GPU the pipeline uses DALI's.
 """
 
 import threading
