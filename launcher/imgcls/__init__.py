@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from imgcls.component import Component, NoOptions, options
+from imgcls.component import Component, Layout, NoOptions, options
 from imgcls.errors import UserError
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imgcls.data.draws import Draws
     from imgcls.data.source import Source
     from imgcls.train.callback import Callback, Tracker
+    from imgcls.train.outputs import WithAuxiliary
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,11 +22,13 @@ __all__ = [
     "Crop",
     "Draws",
     "Graph",
+    "Layout",
     "Mix",
     "NoOptions",
     "Source",
     "Tracker",
     "UserError",
+    "WithAuxiliary",
     "__version__",
     "hookimpl",
     "options",
@@ -43,6 +46,7 @@ _LATER = {
     "Source": "imgcls.data.source",
     "Callback": "imgcls.train.callback",
     "Tracker": "imgcls.train.callback",
+    "WithAuxiliary": "imgcls.train.outputs",
 }
 
 

@@ -38,7 +38,11 @@ class Component:
         summary: one line for listings.
         facts: published facts about it. For a model, ``input_size`` (pixels), ``channels``, ``mean`` and
             ``std`` (of values in 0..1), ``eval_resize`` (pixels, shorter side) and ``interpolation`` are
-            what a recipe gets that does not set them itself.
+            what a recipe gets that does not set them itself; ``params_m`` and ``macs_g`` (parameters in
+            millions, multiply-adds in billions), ``top1`` (percent), ``year`` and ``paper`` are listed.
+        layouts: of a model, where the names that other projects' weight files have are translated:
+            ``"module:attribute"`` of a function from the options to a mapping of name -> :class:`Layout`;
+            imported in the worker. Empty: files must have the model's own names.
     """
 
     name: str
@@ -47,6 +51,24 @@ class Component:
     defaults: Any = None
     summary: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    layouts: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How another project's files name the parameters of a model, as data.
+
+    Args:
+        rename: (pattern, replacement) pairs, regular expressions that are applied to each name in the order
+            written, as ``re.sub`` would. A replacement may do arithmetic on a number that the pattern
+            captured: ``{1+1}`` is group 1 plus 1. ``(r"^stages\\.(\\d+)\\.", r"layer{1+1}.")``.
+        leave_out: patterns, searched in the names as the file has them, of what has no place in the model.
+        linear_transposed: weights of fully connected layers lie as (inputs, outputs), as Paddle's do.
+    """
+
+    rename: tuple[tuple[str, str], ...] = ()
+    leave_out: tuple[str, ...] = ()
+    linear_transposed: bool = False
 
 
 def load(reference: str) -> Any:

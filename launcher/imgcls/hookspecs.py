@@ -20,7 +20,11 @@ def imgcls_models() -> Iterable[Component]:
     """Models, for ``[model]``.
 
     ``build(options, num_classes: int, in_channels: int) -> torch.nn.Module``: float images of shape
-    (N, in_channels, H, W) to logits of shape (N, num_classes).
+    (N, in_channels, H, W) to logits of shape (N, num_classes); in training perhaps
+    :class:`imgcls.WithAuxiliary`. Two optional methods of the module are used where it has them:
+    ``adapted(name: str, value: Tensor) -> Tensor | None`` makes a loaded tensor of another shape fit, such as
+    position embeddings of another image size; ``for_inference() -> torch.nn.Module`` returns the network to
+    deploy, where that is another one.
     """
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from imgcls_zoo.catalog import LeNet5
+from imgcls_zoo.catalog.lenet import LeNet5
 
 
 class LeNet(nn.Module):
@@ -12,17 +12,16 @@ class LeNet(nn.Module):
     and the output is linear rather than radial basis functions, so that cross-entropy applies.
 
     Args:
-        options: activation and pooling.
+        options: activation, pooling and the padding of C1: 2 lets 28x28 images give what 32x32 ones do.
         num_classes: size of the output.
         in_channels: channels of the images, (N, in_channels, 32, 32) or larger.
-        padding: of C1; 2 lets 28x28 images give what 32x32 ones do.
     """
 
-    def __init__(self, options: LeNet5, num_classes: int, in_channels: int, padding: int) -> None:
+    def __init__(self, options: LeNet5, num_classes: int, in_channels: int) -> None:
         super().__init__()
         activation = nn.Tanh if options.activation == "tanh" else nn.ReLU
         pool = nn.AvgPool2d if options.pooling == "average" else nn.MaxPool2d
-        self.c1 = nn.Conv2d(in_channels, 6, 5, padding=padding)
+        self.c1 = nn.Conv2d(in_channels, 6, 5, padding=options.padding)
         self.s2 = pool(2)
         self.c3 = nn.Conv2d(6, 16, 5)
         self.s4 = pool(2)
@@ -41,10 +40,5 @@ class LeNet(nn.Module):
 
 
 def build(options: LeNet5, num_classes: int, in_channels: int) -> nn.Module:
-    """LeNet-5 for images of 32x32 pixels, as in the paper."""
-    return LeNet(options, num_classes, in_channels, padding=0)
-
-
-def build_28(options: LeNet5, num_classes: int, in_channels: int) -> nn.Module:
-    """LeNet-5 for images of 28x28 pixels, as MNIST's files have them."""
-    return LeNet(options, num_classes, in_channels, padding=2)
+    """LeNet-5, for images of 32x32 pixels as in the paper, or of 28x28 as MNIST's files have them."""
+    return LeNet(options, num_classes, in_channels)

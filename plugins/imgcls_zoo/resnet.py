@@ -5,7 +5,9 @@ Names of parameters are torchvision's, so that its published weights load as the
 
 from torch import Tensor, nn
 
-from imgcls_zoo.catalog import ResNet as Options
+from imgcls import Layout
+from imgcls_zoo.catalog.resnet import ResNet as Options
+from imgcls_zoo.translating import numbered, paddle
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -108,3 +110,22 @@ def _stage(block: type[Basic] | type[Bottleneck], inputs: int, width: int, depth
 def build(options: Options, num_classes: int, in_channels: int) -> nn.Module:
     """A ResNet for images of 224x224 pixels."""
     return ResNet(options, num_classes, in_channels)
+
+
+def layouts(options: Options) -> dict[str, Layout]:
+    """Names of other projects; timm's are torchvision's."""
+    convolutions = tuple(
+        pair
+        for i in range(3)
+        for pair in ((rf"\.conv{i}\.conv\.", f".conv{i + 1}."), (rf"\.conv{i}\.bn\.", f".bn{i + 1}."))
+    )
+    return {
+        "paddle": paddle(
+            (r"^stem\.0\.conv\.", "conv1."),
+            (r"^stem\.0\.bn\.", "bn1."),
+            *numbered("blocks", options.layers, "layer{}.{}"),
+            *reversed(convolutions),
+            (r"\.short\.conv\.", ".downsample.0."),
+            (r"\.short\.bn\.", ".downsample.1."),
+        )
+    }

@@ -201,7 +201,7 @@ def test_bf16_trains_and_repeats(make_plan, make_folder):
 def test_bf16_of_a_resnet_repeats_bit_for_bit(make_plan, make_folder):
     """Maps of one pixel: with torch 2.13 on a CPU with bf16, layer4.0.conv1's weight gradient does not repeat."""
     options = {"block": "basic", "layers": (1, 1, 1, 1), "zero_init_residual": False, "dropout": 0.0}
-    resnet = Reference("resnet", "imgcls_zoo.resnet:build", "imgcls_zoo.catalog:ResNet", options, "x")
+    resnet = Reference("resnet", "imgcls_zoo.resnet:build", "imgcls_zoo.catalog.resnet:ResNet", options, "x")
     weights = []
     for name in "abc":
         train(make_plan(model=resnet, train={"epochs": 1, "precision": "bf16"}), make_folder(name), World())
