@@ -7,8 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcls.component import load, reference_to
+from imgcls.component import Layout, load, reference_to
 from imgcls.recipe.schema import Checkpointing, Loading, OnBadImage, Sampling, Train, Workers
+from imgcls.weights import Weights
 
 if TYPE_CHECKING:
     from imgcls.recipe import Named, Recipe
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _RECORDED = ("imgcls", "torch", "ray", "nvidia-dali-cuda130", "nvidia-dali-cuda120", "numpy")
 # where and how a run is carried out: another value continues the same run
 _CIRCUMSTANCES = ("name", "workers", "loading", "checkpoint", "track", "versions")
+# of a component: where it is from follows from its name
+_UNSAID = ("origin", "layouts")
 _GREY = {"channels": 1, "mean": (0.5,), "std": (0.5,)}
 _RGB = {"channels": 3, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
@@ -29,13 +32,15 @@ class Reference:
     options_type: str
     options: Mapping[str, Any]
     origin: str
+    layouts: str = ""
 
     @classmethod
     def of(cls, named: "Named") -> "Reference":
         """Return the reference to a recipe's component."""
         component = named.found.component
         where = reference_to(component.options)
-        return cls(named.found.name, component.build, where, asdict(named.options), named.found.origin)
+        options = asdict(named.options)
+        return cls(named.found.name, component.build, where, options, named.found.origin, component.layouts)
 
     def construct(self, **arguments: Any) -> Any:
         """Import the builder and call it with the options and what else its hook's signature names.
@@ -53,6 +58,11 @@ class Reference:
 
         # through JSON, as the recipe was: a tuple comes back as a tuple
         return TypeAdapter(load(self.options_type)).validate_json(json.dumps(self.options), strict=True)
+
+    def known_layouts(self) -> Mapping[str, Layout]:
+        """Return what other projects name the model's tensors: layout's name -> layout."""
+        found: Mapping[str, Layout] = load(self.layouts)(self._options) if self.layouts else {}
+        return found
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class Plan:
     format: Format
     augment: tuple[Reference, ...]
     model: Reference
+    weights: Weights | None
     optimizer: Reference
     schedule: Reference
     loss: Reference
@@ -140,6 +151,8 @@ class Plan:
         for split in ("train", "validation"):
             tree["data"][split] = tree["data"][split]["digest"]
         del tree["data"]["dataset"], tree["data"]["on_bad_image"]
+        # of weights, what is in the file counts, not where it was found
+        tree["weights"] = None if self.weights is None else self.weights.sha256
         return dict(_flat(tree))
 
 
@@ -151,7 +164,9 @@ def _adapter() -> Any:
 
 def _flat(tree: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(tree, dict):
-        return [pair for k, v in tree.items() if k != "origin" for pair in _flat(v, f"{path}.{k}" if path else k)]
+        return [
+            pair for k, v in tree.items() if k not in _UNSAID for pair in _flat(v, f"{path}.{k}" if path else k)
+        ]
     if isinstance(tree, list) and tree and isinstance(tree[0], dict):
         return [pair for i, v in enumerate(tree) for pair in _flat(v, f"{path}.{i}")]
     return [(path, tree)]
@@ -167,8 +182,14 @@ def differences(old: Plan, new: Plan) -> list[str]:
     ]
 
 
-def make(recipe: "Recipe", data: Data, name: str) -> Plan:
+def make(recipe: "Recipe", data: Data, name: str, weights: Weights | None = None) -> Plan:
     """Return the plan of a run.
+
+    Args:
+        recipe: what is asked for.
+        data: from ``imgcls.data.prepare``.
+        name: of the run.
+        weights: the file that the model starts from.
 
     Raises:
         UserError: values that do not go together.
@@ -199,6 +220,7 @@ def make(recipe: "Recipe", data: Data, name: str) -> Plan:
         format=resolve_format(recipe),
         augment=tuple(Reference.of(named) for named in recipe.augment),
         model=Reference.of(recipe.model),
+        weights=weights,
         optimizer=Reference.of(recipe.optimizer),
         schedule=Reference.of(recipe.schedule),
         loss=Reference.of(recipe.loss),

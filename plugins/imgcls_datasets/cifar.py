@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcls import Source, UserError
-from imgcls_datasets import restricted_pickle
+from imgcls import Source, UserError, restricted_pickle
 from imgcls_datasets.cifar_names import CIFAR10, COARSE, FINE
 from imgcls_datasets.options import Cifar10, Cifar100
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from imgcls import Source, UserError
-from imgcls_datasets import cache, shards
+from imgcls import Source, UserError, cache
+from imgcls_datasets import shards
 from imgcls_datasets.options import Parquet
 from imgcls_datasets.shards import Samples, Shard
 

@@ -10,8 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from imgcls import UserError
-from imgcls_datasets import cache
+from imgcls import UserError, cache
 
 _AT_ONCE = 32  # downloads; nearly all of their time is waiting
 _LOG = ".imgcls-fetched.jsonl"

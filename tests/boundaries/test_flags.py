@@ -22,7 +22,7 @@ COMMANDS = {
     "bench": [],
     "bench data": ["RECIPE", "--set", "--storage", "--seconds"],
     "plugins": ["--json"],
-    "models": COMPONENTS,
+    "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,
     "augmentations": COMPONENTS,
     "optimizers": COMPONENTS,

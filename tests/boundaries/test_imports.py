@@ -105,6 +105,8 @@ def test_torch_is_imported_only_by_what_workers_run():
     data = ("imgcls.data.loader", "imgcls.data.pipeline", "imgcls.data.resize", "imgcls.data.mixing")
     allowed = {*within("imgcls.train", "imgcls.on_ray", *data), *builders}
     assert offenders([path for path in FILES if path not in allowed], "torch") == []
+    listed = [path for path in within("imgcls_optim") if not path.stem.startswith("_") or path.stem == "__init__"]
+    assert offenders(listed, "torch", "pytorch_optimizer", at_top=True) == []
 
 
 def test_datasets_trackers_and_augmentations_of_single_images_need_no_torch():
@@ -242,7 +244,7 @@ def test_help_imports_nothing_heavy(words):
     assert imported_by(*words) & (HEAVY | {"rich"}) == set()
 
 
-@pytest.mark.parametrize("words", [("plugins",), ("models",), ("models", "show", "resnet50"), ("datasets",)])
+@pytest.mark.parametrize("words", [("plugins",), ("models",), ("models", "--json"), ("datasets",)])
 def test_listing_what_is_there_imports_no_framework(words):
     assert imported_by(*words) & {"torch", "ray", "nvidia", "sklearn"} == set()
 

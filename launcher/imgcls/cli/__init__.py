@@ -9,6 +9,7 @@ from imgcls.cli.bench import bench
 from imgcls.cli.components import component_commands
 from imgcls.cli.data import data
 from imgcls.cli.launch import launch
+from imgcls.cli.models import models
 from imgcls.cli.parity import parity
 from imgcls.cli.plugins import plugins
 from imgcls.cli.preview import preview
@@ -22,7 +23,7 @@ def cli() -> None:
     """Train image classifiers on as many workers as you have, from a short TOML recipe."""
 
 
-for command in (launch, recipe, data, preview, parity, bench, plugins, *component_commands()):
+for command in (launch, recipe, data, preview, parity, bench, plugins, models, *component_commands()):
     cli.add_command(command)
 
 

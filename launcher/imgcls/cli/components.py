@@ -1,4 +1,4 @@
-"""``imgcls models``, ``imgcls datasets`` and their siblings: one command a kind of component."""
+"""``imgcls datasets``, ``imgcls augmentations`` and their siblings: one command a kind of component."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from imgcls.plugins import Found
 
 _KINDS = {
-    "models": "models, for [model]",
     "datasets": "datasets, for [data]",
     "augmentations": "augmentations, for [[augment]]",
     "optimizers": "optimizers, for [optimizer]",
@@ -32,45 +31,69 @@ def _command(kind: str, words: str) -> click.Command:
     @click.argument("what", nargs=-1, metavar="[GLOB | show NAME]")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     def command(what: tuple[str, ...], as_json: bool) -> None:
-        from imgcls.errors import UserError
-        from imgcls.plugins import UnknownComponent, installed
-
-        if len(what) == 2 and what[0] == "show":
-            try:
-                found = installed().find(kind, what[1])
-            except UnknownComponent as error:
-                raise UserError(str(error)) from None
-            click.echo(json.dumps(_facts(found), indent=2) if as_json else _page(found))
+        pattern, shown = asked(kind, what)
+        if shown is not None:
+            click.echo(json.dumps(as_data(shown), indent=2) if as_json else page(shown))
             return
-        if len(what) > 1:
-            raise click.UsageError(f"expected nothing, a pattern, or show NAME; got {' '.join(what)}")
-        _list(kind, what[0] if what else "*", as_json)
+        rows = matching(kind, pattern)
+        if as_json:
+            click.echo(json.dumps([as_data(found) for found in rows], indent=2))
+            return
+        width = max((len(found.name) for found in rows), default=0)
+        for found in rows:
+            click.echo(f"{found.name:<{width}}  {found.component.summary}".rstrip())
+        note_broken()
 
     return command
 
 
-def _list(kind: str, pattern: str, as_json: bool) -> None:
+def asked(kind: str, what: tuple[str, ...]) -> tuple[str, "Found | None"]:
+    """Return the pattern that a command was given, or the component of ``show NAME``.
+
+    Raises:
+        UserError: there is no such component.
+    """
+    from imgcls.errors import UserError
+    from imgcls.plugins import UnknownComponent, installed
+
+    if len(what) == 2 and what[0] == "show":
+        try:
+            return "", installed().find(kind, what[1])
+        except UnknownComponent as error:
+            raise UserError(str(error)) from None
+    if len(what) > 1:
+        raise click.UsageError(f"expected nothing, a pattern, or show NAME; got {' '.join(what)}")
+    return what[0] if what else "*", None
+
+
+def matching(kind: str, pattern: str) -> "list[Found]":
+    """Return the components of a kind whose names match a pattern.
+
+    Raises:
+        UserError: none does.
+    """
     from fnmatch import fnmatchcase
 
     from imgcls.errors import UserError
     from imgcls.plugins import installed
 
-    plugins = installed()
-    known = plugins.components(kind)
+    known = installed().components(kind)
     rows = [found for name, found in known.items() if fnmatchcase(name, pattern)]
     if known and not rows:
         raise UserError(f"none of the {len(known)} {kind} matches '{pattern}'")
-    if as_json:
-        click.echo(json.dumps([_facts(found) for found in rows], indent=2))
-        return
-    width = max((len(found.name) for found in rows), default=0)
-    for found in rows:
-        click.echo(f"{found.name:<{width}}  {found.component.summary}".rstrip())
-    for broken in plugins.broken:
+    return rows
+
+
+def note_broken() -> None:
+    """Say on standard error which plugins could not be loaded."""
+    from imgcls.plugins import installed
+
+    for broken in installed().broken:
         click.echo(f"note: the plugin '{broken.plugin}' could not be loaded: {broken.error}", err=True)
 
 
-def _facts(found: "Found") -> dict[str, Any]:
+def as_data(found: "Found") -> dict[str, Any]:
+    """Return what is known of a component, for JSON."""
     return {
         "name": found.name,
         "summary": found.component.summary,
@@ -122,7 +145,8 @@ def _bound(note: Any) -> str:
     return " ".join(f"{sign} {getattr(note, name):g}" for name, sign in signs.items() if hasattr(note, name))
 
 
-def _page(found: "Found") -> str:
+def page(found: "Found") -> str:
+    """Return what is known of a component, to be read."""
     from imgcls.recipe.tables import show
 
     component = found.component

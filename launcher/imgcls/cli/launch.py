@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgcls.recipe import Recipe
     from imgcls.report.terminal import Terminal
     from imgcls.run_folder import RunFolder
+    from imgcls.weights import Weights
 
 
 @click.command(short_help="Train as a recipe says, or continue.")
@@ -140,7 +141,7 @@ class Launch:
         from imgcls.run_folder import write_whole
 
         data = prepare(self.recipe, self.folder.index_cache, self._indexing)
-        plan = make(self.recipe, data, self.folder.path.name)
+        plan = make(self.recipe, data, self.folder.path.name, self._weights())
         self._refuse_another(plan)
         write_whole(self.folder.plan, plan.to_json())
         write_whole(self.folder.recipe, to_toml(self.recipe))
@@ -151,6 +152,31 @@ class Launch:
                 "pip uninstall -y nvidia-dali-cuda120 nvidia-dali-cuda130, and install the one for your driver"
             )
         return plan
+
+    def _weights(self) -> "Weights | None":
+        """Return the file that the recipe's weights are in, fetched where it must be."""
+        from imgcls.errors import UserError
+        from imgcls.weights import locate
+
+        start = self.recipe.weights
+        if start.source is None:
+            return None
+        try:
+            return locate(start.source, start.sha256 or "", start.layout or "")
+        except UserError:
+            before = self._planned_before()
+            begun = any(self.folder.checkpoints.glob("step-*"))
+            if begun and before is not None and before.weights and before.weights.source == start.source:
+                return before.weights  # not needed any more: the checkpoints go on from there
+            raise
+
+    def _planned_before(self) -> "Plan | None":
+        from imgcls.plan import Plan
+
+        try:
+            return Plan.from_json(self.folder.plan.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def _indexing(self, done: int, of: int) -> None:
         if of >= 10_000:  # fewer are read in a moment

@@ -149,11 +149,13 @@ def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Pr
 
 
 def _long_forms(tree: Table) -> Table:
-    """Spell out ``model = "resnet50"`` as ``[model] name = "resnet50"``."""
+    """Spell out ``model = "resnet50"`` as ``[model] name = "resnet50"``, and ``weights = "FILE"``."""
     long = dict(tree)
     for key in NAMED:
         if isinstance(long.get(key), str):
             long[key] = {"name": long[key]}
+    if isinstance(long.get("weights"), str):
+        long["weights"] = {"source": long["weights"]}
     for key in LISTS:
         if isinstance(long.get(key), list):
             long[key] = [{"name": item} if isinstance(item, str) else item for item in long[key]]

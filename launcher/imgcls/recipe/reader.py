@@ -18,6 +18,7 @@ from imgcls.recipe.schema import (
     Loading,
     OnBadImage,
     Sampling,
+    Start,
     Train,
     Workers,
 )
@@ -26,6 +27,7 @@ from imgcls.recipe.tables import check_table, describe, show, show_key, unknown_
 __all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml"]
 
 SECTIONS: dict[str, type] = {
+    "weights": Start,
     "input": Input,
     "train": Train,
     "sampling": Sampling,
@@ -74,6 +76,7 @@ class Recipe:
     augment: tuple[Named, ...]
     track: tuple[Named, ...]
     callback: tuple[Named, ...]
+    weights: Start
     input: Input
     train: Train
     sampling: Sampling

@@ -26,6 +26,19 @@ class Input:
 
 
 @options
+class Start:
+    """The weights that a run starts from; unset: drawn at random, as the model's paper says."""
+
+    source: Annotated[str | None, "a file, a run's folder, https://..., or hf://OWNER/NAME[@REVISION][/FILE]"] = (
+        None
+    )
+    sha256: Annotated[str | None, "what the file must have, in hexadecimal"] = None
+    layout: Annotated[str | None, "whose names the file has, such as timm or paddle; unset: found by trying"] = (
+        None
+    )
+
+
+@options
 class Train:
     """How long, in what batches, in what precision."""
 

@@ -52,6 +52,9 @@ class Terminal:
     def _on_warning(self, event: Event) -> None:
         self.line(f"warning: {event['text']}", style="yellow")
 
+    def _on_note(self, event: Event) -> None:
+        self.line(event["text"])
+
     def _on_failure(self, event: Event) -> None:
         self.line(event["text"], style="yellow")
 

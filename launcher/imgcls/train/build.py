@@ -20,7 +20,9 @@ from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan, Reference
 from imgcls.recipe.schema import Loading, Sampling
 from imgcls.train.callback import Callback, Tracker
+from imgcls.train.weights import fit, read
 from imgcls.train.world import World
+from imgcls.weights import here
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,29 @@ def model(plan: Plan, device: torch.device) -> nn.Module:
     torch.manual_seed(plan.seed)
     built: nn.Module = plan.model.construct(num_classes=len(plan.data.classes), in_channels=plan.format.channels)
     return built.to(device)
+
+
+def start(plan: Plan, of: nn.Module) -> list[str]:
+    """Load the weights that the recipe names into a model; return what to say of it, a line each.
+
+    Raises:
+        UserError: they are gone, or not this model's; nothing is loaded then.
+    """
+    if plan.weights is None:
+        return []
+    channels, classes = plan.format.channels, len(plan.data.classes)
+    fitted = fit(
+        of,
+        read(here(plan.weights)),
+        lambda classes, channels: plan.model.construct(num_classes=classes, in_channels=channels),
+        classes,
+        channels,
+        plan.model.known_layouts(),
+        plan.weights.layout,
+    )
+    names = "" if fitted.layout == "own" else f", names of {fitted.layout}"
+    head = f"weights: {fitted.loaded} tensors of {plan.weights.source}{names}, SHA-256 {plan.weights.sha256[:12]}"
+    return [head, *(f"weights: {note}" for note in fitted.notes)]
 
 
 def schedule(plan: Plan, order: Order) -> Any:

@@ -90,8 +90,11 @@ class Run:
         self.callbacks = build.callbacks(plan)
         self.checkpoints = Checkpoints(folder.checkpoints, plan.checkpoint.keep, self._warn)
         self.journal = Journal(folder.metrics, build.trackers(plan, folder.path, world))
+        found = self._newest_checkpoint()
+        if found < 0:
+            self._start()
         self.parallel = self._parallel()
-        self.state = self._restored()
+        self.state = self._restored(found)
         self.meter = Meter(world)
         self._began = time.monotonic() - self.state.seconds
 
@@ -117,19 +120,26 @@ class Run:
         bucket, so a continued run would differ in its first step from one that was never interrupted.
         """
         form = self.plan.format
+        # forward passes move the statistics of batch norm
+        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         images = torch.zeros(2, form.channels, form.size, form.size, device=self.world.device)
         for _ in range(2):
             parallel(images).sum().backward()
         self.optimizer.zero_grad(set_to_none=True)
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(buffers[name])
 
-    def _restored(self) -> State:
-        # the forward passes above have moved the statistics of batch norm
-        fresh = build.model(self.plan, self.world.device) if self.world.size > 2 else None
-        if fresh is not None:
-            self.model.load_state_dict(fresh.state_dict())
+    def _newest_checkpoint(self) -> int:
         if self.world.leads:
             self.checkpoints.sweep()
-        step = self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
+        return self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
+
+    def _start(self) -> None:
+        """Load the weights that the run starts from, on rank 0: building the parallel model hands them out."""
+        for line in build.start(self.plan, self.model) if self.world.leads else []:
+            self.world.tell("note", text=line)
+
+    def _restored(self, step: int) -> State:
         state = State() if step < 0 else self.checkpoints.restore(step, self.model, self.optimizer)
         if self.world.leads:
             self.journal.rewind(state.step)

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from imgcls.data import reference
@@ -20,6 +18,7 @@ from imgcls.run_folder import RunFolder
 from imgcls.train import build
 from imgcls.train.checkpoint import Checkpoints
 from imgcls.train.step import autocast
+from imgcls.train.weights import fit, read
 from imgcls.train.world import pick_device, set_threads
 
 # what this project states for decoding on the CPU, in grey levels
@@ -135,28 +134,14 @@ def _weights_file(path: Path) -> Path:
 
 def _model(plan: Plan, weights: Path, device: torch.device) -> nn.Module:
     model = build.model(plan, device)
+    classes, channels = len(plan.data.classes), plan.format.channels
     try:
-        tensors = load_file(weights, device=str(device))
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"--weights {weights}: is no file of safetensors: {error}") from None
-    wrong = _mismatch({name: tuple(tensor.shape) for name, tensor in tensors.items()}, model)
-    if wrong:
-        classes = len(plan.data.classes)
-        raise UserError(f"--weights {weights}: are not those of {plan.model.name} for {classes} classes: {wrong}")
-    model.load_state_dict(tensors)
+        fit(model, read(weights), _no_other, classes, channels, plan.model.known_layouts(), adapt=False)
+    except UserError as error:
+        name = plan.model.name
+        raise UserError(f"--weights {weights}: are not those of {name} for {classes} classes: {error}") from None
     return model.eval()
 
 
-def _mismatch(given: dict[str, tuple[int, ...]], model: nn.Module) -> str:
-    """Return how the shapes of tensors differ from a model's, in a few words; nothing where they do not."""
-    own = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    missing, extra = sorted(own.keys() - given.keys()), sorted(given.keys() - own.keys())
-    other = sorted(name for name in own.keys() & given.keys() if own[name] != given[name])
-    parts = []
-    if missing:
-        parts.append(f"{len(missing)} of its tensors are missing, such as {missing[0]}")
-    if extra:
-        parts.append(f"{len(extra)} are not its own, such as {extra[0]}")
-    if other:
-        parts.append(f"{other[0]} is {given[other[0]]} instead of {own[other[0]]}")
-    return "; ".join(parts)
+def _no_other(_classes: int, _channels: int) -> nn.Module:
+    raise AssertionError("asked for only where weights are adapted")

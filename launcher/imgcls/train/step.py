@@ -34,7 +34,8 @@ def train_step(
     """Make one update.
 
     Args:
-        model: gives logits (N, classes); averages gradients over ranks if there are several.
+        model: gives logits (N, classes), perhaps with those of further heads; averages gradients over ranks
+            if there are several.
         loss_of: mean loss of logits and targets.
         optimizer: with its learning rate set.
         images: float32 (N, C, H, W).
@@ -47,8 +48,11 @@ def train_step(
         this rank's mean loss, float32 (), and its logits, detached.
     """
     with precision():
-        logits = model(images)
+        outputs = model(images)
+    logits, auxiliary = outputs if isinstance(outputs, tuple) else (outputs, ())
     loss = loss_of(logits.float(), targets)
+    for weight, others in auxiliary:
+        loss = loss + weight * loss_of(others.float(), targets)
     (loss if share == 1 else loss * share).backward()
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

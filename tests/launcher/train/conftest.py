@@ -112,6 +112,7 @@ def make_plan(tmp_path):
                 label_smoothing=0.1,
             ),
             callback=(),
+            weights=parts.get("weights"),
             track=(),
             train=Train(**parts["train"]),
             sampling=Sampling(**parts["sampling"]),

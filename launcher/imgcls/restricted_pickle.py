@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from imgcls import UserError
+from imgcls.errors import UserError
 
 _RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
 _BYTES = ("__builtin__ bytes", "builtins bytes")  # how protocols before 3 say b""

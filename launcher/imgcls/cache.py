@@ -1,4 +1,4 @@
-"""Where fetched and unpacked copies of data are kept."""
+"""Where fetched and unpacked copies of data and weights are kept."""
 
 import os
 from pathlib import Path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imgcls import UserError
-from imgcls_datasets.restricted_pickle import loads
+from imgcls.restricted_pickle import loads
 
 RNG = np.random.default_rng(0)
 PLAIN = [
