@@ -52,7 +52,11 @@ def imgcls_augmentations() -> Iterable[Component]:
 def imgcls_optimizers() -> Iterable[Component]:
     """Optimizers, for ``[optimizer]``.
 
-    ``build(options, model: torch.nn.Module) -> torch.optim.Optimizer``.
+    ``build(options, model: torch.nn.Module, batch_size: int) -> torch.optim.Optimizer`` over the parameters that
+    require gradients; ``batch_size`` is that of all workers together. Each group's ``lr`` is multiplied by the
+    schedule's factor before an update. What is in its ``state_dict`` must be tensors and what JSON can hold. If
+    it has a method ``ascend()``, that is called after the backward pass, and gradients are computed again where
+    it has gone, before ``step()``.
     """
 
 
@@ -61,7 +65,9 @@ def imgcls_schedules() -> Iterable[Component]:
     """Learning-rate schedules, for ``[schedule]``.
 
     ``build(options, total_steps: int, steps_per_epoch: int) -> Callable[[int], float]``: a pure function
-    from the update's number, counted from 0, to a factor of the optimizer's own rate.
+    from the update's number, counted from 0, to a factor of the optimizer's own rate. One that follows the
+    evaluations has three methods beside: ``evaluated(metrics: Mapping[str, float]) -> None``,
+    ``state() -> dict[str, float]`` and ``restore(state) -> None``.
     """
 
 
@@ -69,8 +75,10 @@ def imgcls_schedules() -> Iterable[Component]:
 def imgcls_losses() -> Iterable[Component]:
     """Losses, for ``[loss]``.
 
-    ``build(options, num_classes: int) -> torch.nn.Module``: float32 logits (N, classes) and targets, int64
-    labels (N,) or, where images are mixed, float32 shares of the classes (N, classes), to the mean over N.
+    ``build(options, num_classes: int, class_counts: numpy.ndarray) -> torch.nn.Module``, where ``class_counts``,
+    int64 (num_classes,), are the samples of each class in the training set. The module takes float32 logits
+    (N, classes) and targets, int64 labels (N,) or, where images are mixed, float32 shares of the classes
+    (N, classes), to the mean over N.
     """
 
 

@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "left_out.jsonl"
 
     @property
+    def not_finite(self) -> Path:
+        """One JSON object a line: steps whose loss was no number, with their samples."""
+        return self.path / "not_finite.jsonl"
+
+    @property
     def result(self) -> Path:
         """What a finished run reached, as JSON."""
         return self.path / "result.json"

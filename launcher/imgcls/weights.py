@@ -25,6 +25,7 @@ _TIMEOUT = 30  # seconds without a byte
 _BLOCK = 1 << 20
 # safetensors first: they need no trust
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_OWN_FILES = ("ema.safetensors", "model.safetensors")
 _HUB = "https://huggingface.co"
 # torch's hub puts the start of a file's SHA-256 in its name
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
@@ -94,23 +95,27 @@ def _local(path: Path) -> Path:
         raise UserError(
             f"weights {path}: there is no such file; give a file, a run's folder, https://... or hf://OWNER/NAME"
         )
-    if (path / "model.safetensors").is_file():
-        return path / "model.safetensors"
-    best = _best_of_run(path)
-    if best is None:
+    found = of_checkpoint(path) or of_run(path)
+    if found is None:
         raise UserError(f"weights {path}: is no run's folder with a checkpoint, and holds no model.safetensors")
-    return best
+    return found
 
 
-def _best_of_run(folder: Path) -> Path | None:
+def of_checkpoint(folder: Path) -> Path | None:
+    """Return the weights to serve of a checkpoint's folder: the moving average where there is one."""
+    return next((folder / name for name in _OWN_FILES if (folder / name).is_file()), None)
+
+
+def of_run(folder: Path) -> Path | None:
+    """Return the weights to serve of a run's folder: of its best checkpoint, while it runs of its newest."""
     run = RunFolder(folder)
     names: list[Any] = []
     if run.result.is_file():
         result = read_json(run.result)
         names = [result.get("best_checkpoint"), result.get("checkpoint")]
     newest = sorted((str(p.relative_to(folder)) for p in run.checkpoints.glob("step-*")), reverse=True)
-    files = (folder / str(name) / "model.safetensors" for name in [*names, *newest] if name)
-    return next((file for file in files if file.is_file()), None)
+    found = (of_checkpoint(folder / str(name)) for name in [*names, *newest] if name)
+    return next((file for file in found if file is not None), None)
 
 
 def _from_hub(source: str, sha256: str) -> Path:

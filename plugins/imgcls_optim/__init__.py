@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules and losses."""
+"""Optimizers, learning-rate schedules and losses: a file each, found by where it lies."""
 
 from collections.abc import Iterable
 
@@ -7,25 +7,20 @@ from imgcls import Component, hookimpl
 
 @hookimpl
 def imgcls_optimizers() -> Iterable[Component]:
-    from imgcls_optim.options import SGD
+    from imgcls_optim.optimizers import COMPONENTS
 
-    return [Component("sgd", "imgcls_optim.optimizers:sgd", SGD, summary="SGD with (Nesterov) momentum")]
+    return COMPONENTS
 
 
 @hookimpl
 def imgcls_schedules() -> Iterable[Component]:
-    from imgcls_optim.options import Constant, Cosine, Step
+    from imgcls_optim.schedules import COMPONENTS
 
-    return [
-        Component("cosine", "imgcls_optim.schedules:cosine", Cosine, summary="half a cosine, arXiv:1608.03983"),
-        Component("step", "imgcls_optim.schedules:step", Step, summary="times gamma at milestones"),
-        Component("constant", "imgcls_optim.schedules:constant", Constant, summary="the same rate throughout"),
-    ]
+    return COMPONENTS
 
 
 @hookimpl
 def imgcls_losses() -> Iterable[Component]:
-    from imgcls_optim.options import CrossEntropy
+    from imgcls_optim.losses import COMPONENTS
 
-    build = "imgcls_optim.losses:cross_entropy"
-    return [Component("cross_entropy", build, CrossEntropy, summary="with label smoothing, arXiv:1512.00567")]
+    return COMPONENTS

@@ -10,7 +10,7 @@ from imgcls.errors import UserError
 from imgcls.plan import Data, Format, IndexFile, Plan, Reference, differences, make, resolve_format
 from imgcls.plugins import Found, Plugins
 from imgcls.recipe import Named, read
-from imgcls_optim.options import Step
+from imgcls_optim.schedules.step import Step
 
 TEXT = """\
 model = "resnet18"
@@ -78,8 +78,8 @@ def test_a_plan_with_a_missing_or_a_strange_key_is_refused(plan):
 
 def test_a_plan_names_components_by_reference_with_every_option_and_their_package(plan):
     optimizer = plan().optimizer
-    assert optimizer.build == "imgcls_optim.optimizers:sgd"
-    assert optimizer.options_type == "imgcls_optim.options:SGD"
+    assert optimizer.build == "imgcls_optim.optimizers.sgd:build"
+    assert optimizer.options_type == "imgcls_optim.optimizers.sgd:SGD"
     assert optimizer.options["momentum"] == 0.9
     assert optimizer.origin == f"imgcls {distribution('imgcls').version}"
 

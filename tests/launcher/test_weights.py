@@ -26,10 +26,6 @@ def server():
     """A real server of this machine; `files` maps paths to (bytes, length that is claimed)."""
 
     class Handler(BaseHTTPRequestHandler):
-        files: dict = {}
-        asked: list = []
-        tokens: list = []
-
         def do_GET(self):
             self.asked.append(self.path)
             self.tokens.append(self.headers.get("Authorization"))
@@ -76,6 +72,8 @@ def test_a_runs_folder_means_its_best_checkpoint(tmp_path):
     assert newest.path.endswith("step-00000020/model.safetensors")
     (tmp_path / "result.json").write_text(json.dumps({"best_checkpoint": "checkpoints/step-00000010"}))
     assert locate(str(tmp_path)).path.endswith("step-00000010/model.safetensors")
+    (tmp_path / "checkpoints" / "step-00000010" / "ema.safetensors").write_bytes(b"average")
+    assert locate(str(tmp_path)).path.endswith("step-00000010/ema.safetensors")
     checkpoint = locate(str(tmp_path / "checkpoints" / "step-00000020"))
     assert checkpoint.path.endswith("step-00000020/model.safetensors")
     (tmp_path / "empty").mkdir()

@@ -5,7 +5,7 @@ Each field's help line is what ``imgcls recipe show`` and the README print.
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from imgcls.component import options
 
@@ -49,9 +49,32 @@ class Train:
         "even: every sample once, batches differ by one at most; drop: equal batches, the rest is left out",
     ] = "even"
     precision: Annotated[
-        Literal["auto", "float32", "bf16"], "auto: bf16 on a GPU that has it, float32 elsewhere"
+        Literal["auto", "float32", "bf16", "fp16"],
+        "auto: bf16 on a GPU that has it, float32 elsewhere; fp16 scales the loss",
     ] = "auto"
     deterministic: Annotated[bool, "only algorithms that repeat bit for bit, on a GPU too"] = True
+    accumulate: Annotated[int, Gt(0), "forward and backward passes that each worker's samples are cut into"] = 1
+    clip_norm: Annotated[float | None, Gt(0), "most that the norm of all gradients may be"] = None
+    clip_value: Annotated[float | None, Gt(0), "most that a gradient may be"] = None
+    clip_adaptive: Annotated[
+        float | None, Gt(0), "share of its weights' norm that a unit's gradient may have, arXiv:2102.06171"
+    ] = None
+    ema: Annotated[
+        float | None, Gt(0), Lt(1), "decay of a moving average of the weights, which is then what is evaluated"
+    ] = None
+    ema_warmup: Annotated[bool, "begin with a smaller decay: (1 + t) / (10 + t) at most"] = True
+    freeze: Annotated[tuple[str, ...], "patterns of parameters' names that are not trained"] = ()
+    patience: Annotated[int | None, Gt(0), "evaluations without a better top-1 after which the run ends early"] = (
+        None
+    )
+    not_finite: Annotated[
+        Literal["stop", "skip", "rollback"],
+        "a loss that is no number: end with the batch's samples named; leave the update out (looks at every "
+        "loss, which costs time on a GPU); go back to the last checkpoint and pass that batch over",
+    ] = "stop"
+    sync_batch_norm: Annotated[bool, "statistics over all workers' samples; needs GPUs"] = False
+    channels_last: Annotated[bool, "memory format that convolutions on GPUs are faster in"] = False
+    compile: Annotated[bool, "torch.compile"] = False
     evaluate_every: Annotated[int, Gt(0), "epochs between evaluations; the last epoch is always evaluated"] = 1
     eval_batch_size: Annotated[int, Gt(0), "samples per forward pass of an evaluation"] = 128
     eval_flip: Annotated[bool, "evaluate the mean of an image's logits and its mirror image's"] = False

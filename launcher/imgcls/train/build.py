@@ -20,6 +20,7 @@ from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan, Reference
 from imgcls.recipe.schema import Loading, Sampling
 from imgcls.train.callback import Callback, Tracker
+from imgcls.train.freeze import freeze
 from imgcls.train.weights import fit, read
 from imgcls.train.world import World
 from imgcls.weights import here
@@ -130,7 +131,25 @@ def model(plan: Plan, device: torch.device) -> nn.Module:
     """Return the model with weights drawn from the run's seed."""
     torch.manual_seed(plan.seed)
     built: nn.Module = plan.model.construct(num_classes=len(plan.data.classes), in_channels=plan.format.channels)
+    if plan.train.sync_batch_norm:
+        if device.type != "cuda":
+            raise UserError("train.sync_batch_norm = true needs GPUs; torch has no such layer for CPUs")
+        built = nn.SyncBatchNorm.convert_sync_batchnorm(built)  # type: ignore[no-untyped-call]
     return built.to(device)
+
+
+def prepare(plan: Plan, model: nn.Module) -> None:
+    """Make a model ready to be trained as the recipe says, in place.
+
+    Raises:
+        UserError: what cannot be done with this model.
+    """
+    settings = plan.train
+    freeze(model, settings.freeze)
+    if settings.channels_last:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if settings.compile:
+        model.compile()
 
 
 def start(plan: Plan, of: nn.Module) -> list[str]:
@@ -173,10 +192,13 @@ def trackers(plan: Plan, folder: Path, world: World) -> list[Tracker]:
 
 def optimizer(plan: Plan, of: nn.Module) -> torch.optim.Optimizer:
     """Return the optimizer over a model's parameters."""
-    return plan.optimizer.construct(model=of)  # type: ignore[no-any-return]
+    built: torch.optim.Optimizer = plan.optimizer.construct(model=of, batch_size=plan.train.batch_size)
+    return built
 
 
-def loss(plan: Plan, device: torch.device) -> nn.Module:
-    """Return the loss."""
-    built: nn.Module = plan.loss.construct(num_classes=len(plan.data.classes))
+def loss(plan: Plan, device: torch.device, training: Index) -> nn.Module:
+    """Return the loss, which may weigh classes by how many samples of a training set they have."""
+    classes = len(plan.data.classes)
+    counts = np.bincount(training.labels, minlength=classes)
+    built: nn.Module = plan.loss.construct(num_classes=classes, class_counts=counts)
     return built.to(device)

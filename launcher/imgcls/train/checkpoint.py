@@ -33,6 +33,11 @@ class State:
         log_loss, log_seen: sums over the samples since the last line in the log.
         best_top1, best_step: the best evaluation so far; -1 for none.
         metrics: of the last evaluation.
+        stale: evaluations since the best one.
+        stopped_early: the run has ended before its last epoch, as its patience says.
+        passed_over: steps whose loss was not finite, and which are left out.
+        schedule: of a schedule that has a state.
+        scaler: of the loss scaler.
     """
 
     step: int = 0
@@ -46,6 +51,11 @@ class State:
     best_top1: float = -1.0
     best_step: int = -1
     metrics: dict[str, float] = field(default_factory=dict)
+    stale: int = 0
+    stopped_early: bool = False
+    passed_over: list[int] = field(default_factory=list)
+    schedule: dict[str, float] = field(default_factory=dict)
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 class Checkpoints:
@@ -64,8 +74,20 @@ class Checkpoints:
         self._writing: threading.Thread | None = None
         self._failure: Exception | None = None
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, state: State, plan: str) -> None:
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        state: State,
+        plan: str,
+        average: Mapping[str, Tensor] | None = None,
+    ) -> None:
         """Copy the state and write it in the background; waits for the write before it.
+
+        Args:
+            model, optimizer, state: of the run.
+            plan: as JSON.
+            average: the moving average of the weights; the model's other tensors are written beside it.
 
         Raises:
             OSError: the write before this one failed.
@@ -73,6 +95,8 @@ class Checkpoints:
         self.finish()
         tensors, rest = _split_state(optimizer.state_dict())
         files = {"model.safetensors": _copied(model.state_dict()), "optimizer.safetensors": _copied(tensors)}
+        if average is not None:
+            files["ema.safetensors"] = _copied({**model.state_dict(), **average})
         texts = {
             "state.json": json.dumps({"run": asdict(state), "optimizer": rest}, indent=1),
             "plan.json": plan,
@@ -151,6 +175,11 @@ class Checkpoints:
                 return step
             self.warn(f"{self.path(step)}: {fault}; passed over for the one before")
         return -1
+
+    def average(self, step: int) -> dict[str, Tensor]:
+        """Return the moving average of the weights after a step."""
+        tensors: dict[str, Tensor] = load_file(self.path(step) / "ema.safetensors")
+        return tensors
 
     def restore(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
         """Load the state after a step into model and optimizer.

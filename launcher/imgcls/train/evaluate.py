@@ -74,7 +74,7 @@ def evaluate(
     """
     counts = torch.zeros(3, dtype=torch.int64, device=world.device)
     loss = torch.zeros((), dtype=torch.float64, device=world.device)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     for images, labels in batches:
         n = len(labels)
@@ -89,7 +89,8 @@ def evaluate(
         fifth = correct_within(logits, labels, min(5, classes)).sum()
         counts += torch.stack([torch.tensor(n, device=world.device), first, fifth])
         loss += nn.functional.cross_entropy(logits, labels, reduction="sum").double()
-    model.train(was_training)
+    for module, training in modes:  # each its own: what is frozen is not in training
+        module.training = training
     world.sum(counts)
     world.sum(loss)
     n, correct1, correct5 = counts.tolist()

@@ -1,26 +1,34 @@
 """The training loop. Read this first."""
 
 import gc
+import math
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.utils.deterministic
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from imgcls.data.loader import Batch, evaluation_batches, training_batches
 from imgcls.data.pipeline import Machine
+from imgcls.errors import UserError
 from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder, write_whole
 from imgcls.train import build
+from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
+from imgcls.train.clip import clipping
 from imgcls.train.evaluate import evaluate
 from imgcls.train.journal import Journal
+from imgcls.train.keeper import Keeper
 from imgcls.train.left_out import LeftOut
 from imgcls.train.meter import Meter
-from imgcls.train.step import autocast, seed_step, set_rate, train_step
+from imgcls.train.not_finite import NotFinite, report
+from imgcls.train.parallel import in_parallel
+from imgcls.train.result import result_of
+from imgcls.train.step import Step, autocast, scaler_for, seed_step, set_rate
 from imgcls.train.world import World, set_threads
 
 
@@ -67,6 +75,7 @@ class Run:
         model: the bare model. On rank 0 its buffers (batch norm's statistics) are the run's.
         optimizer: its learning rates are set before each step.
         state: where the run is.
+        began: when this run would have begun, had it never been interrupted; seconds of ``time.monotonic``.
     """
 
     def __init__(self, plan: Plan, folder: RunFolder, world: World) -> None:
@@ -84,8 +93,9 @@ class Run:
         self.lost = self.left_out if plan.data.on_bad_image == "skip" else None
         self.machine: Machine = build.machine(plan.loading, world.device, threads)
         self.model = build.model(plan, world.device)
+        build.prepare(plan, self.model)
         self.optimizer = build.optimizer(plan, self.model)
-        self.loss = build.loss(plan, world.device)
+        self.loss = build.loss(plan, world.device, self.inputs.training.index)
         self.rate = build.schedule(plan, self.order)
         self.callbacks = build.callbacks(plan)
         self.checkpoints = Checkpoints(folder.checkpoints, plan.checkpoint.keep, self._warn)
@@ -93,41 +103,41 @@ class Run:
         found = self._newest_checkpoint()
         if found < 0:
             self._start()
-        self.parallel = self._parallel()
+        self.parallel = in_parallel(self.model, self.optimizer, plan.format, world)
+        ema = plan.train.ema
+        self.average = None if ema is None else MovingAverage(self.model, ema, plan.train.ema_warmup)
+        self.step = self._make_step()
+        self.keeper = Keeper(
+            self.checkpoints, self.model, self.optimizer, self.average, self.step.scaler, self.rate
+        )
         self.state = self._restored(found)
         self.meter = Meter(world)
-        self._began = time.monotonic() - self.state.seconds
+        self.began = time.monotonic() - self.state.seconds
+
+    def _make_step(self) -> Step:
+        settings, device = self.plan.train, self.world.device
+        if settings.precision == "fp16" and hasattr(self.optimizer, "ascend"):
+            name = self.plan.optimizer.name
+            raise UserError(
+                f'train.precision = "fp16" does not go with the optimizer {name}; set "bf16" or "float32"'
+            )
+        return Step(
+            self.parallel,
+            self.loss,
+            self.optimizer,
+            self.precision,
+            settings.accumulate,
+            clipping(settings, self.model, len(self.plan.data.classes)),
+            scaler_for(settings.precision, device),
+            settings.channels_last,
+            self._finite_everywhere if settings.not_finite == "skip" else None,
+        )
 
     def _warn(self, message: str) -> None:
         self.world.tell("warning", text=message)
 
     def _warn_from_any_rank(self, message: str) -> None:
         self.world.emit({"kind": "warning", "time": time.time(), "text": message})
-
-    def _parallel(self) -> nn.Module:
-        if self.world.size == 1:
-            return self.model
-        # buffers: rank 0's are the run's, and are handed out before an evaluation rather than at each step
-        parallel = DistributedDataParallel(self.model, broadcast_buffers=False, gradient_as_bucket_view=True)
-        if self.world.size > 2:
-            self._settle_buckets(parallel)
-        return parallel
-
-    def _settle_buckets(self, parallel: nn.Module) -> None:
-        """Let DDP rebuild its buckets before the first real step.
-
-        It orders them by the first backward pass. A sum of three or more gradients depends on their place in a
-        bucket, so a continued run would differ in its first step from one that was never interrupted.
-        """
-        form = self.plan.format
-        # forward passes move the statistics of batch norm
-        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        images = torch.zeros(2, form.channels, form.size, form.size, device=self.world.device)
-        for _ in range(2):
-            parallel(images).sum().backward()
-        self.optimizer.zero_grad(set_to_none=True)
-        for name, buffer in self.model.named_buffers():
-            buffer.copy_(buffers[name])
 
     def _newest_checkpoint(self) -> int:
         if self.world.leads:
@@ -140,10 +150,44 @@ class Run:
             self.world.tell("note", text=line)
 
     def _restored(self, step: int) -> State:
-        state = State() if step < 0 else self.checkpoints.restore(step, self.model, self.optimizer)
+        state = State() if step < 0 else self.keeper.restore(step)
         if self.world.leads:
             self.journal.rewind(state.step)
         return state
+
+    def _roll_back(self, step: int) -> None:
+        """Go back to the last checkpoint, and pass over a step whose loss is not finite from there on.
+
+        Raises:
+            UserError: there is no checkpoint.
+        """
+        self.world.wait()  # until rank 0 has written what it was writing
+        found = self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
+        if found < 0:
+            advice = "there is no checkpoint to go back to; set checkpoint.every_steps"
+            raise UserError(f"{self._not_finite(step)}\n{advice}")
+        self._warn(f"{self._not_finite(step)}\ngoing back to step {found}, and passing over that batch")
+        passed_over = [*self.state.passed_over, step]
+        self.state = self._restored(found)
+        self.state.passed_over = passed_over
+        self.meter = Meter(self.world)
+
+    def _not_finite(self, step: int) -> str:
+        text = f"the loss of step {step + 1} is not a finite number"
+        if not self.world.leads:
+            return text
+        return f"{text}; its batch: {report(step, self.order, self.inputs.training.index, self.folder.not_finite)}"
+
+    def _advice(self, step: int) -> str:
+        steps = self.checkpoints.steps()
+        return (
+            f"{self._not_finite(step)}\n"
+            f"last checkpoint before it: {self._relative(steps[0]) if steps else 'none'}; "
+            'lower optimizer.lr, set train.clip_norm, or train.not_finite = "skip" or "rollback"'
+        )
+
+    def _finite_everywhere(self, loss: Tensor) -> bool:
+        return self.world.most(int(not math.isfinite(loss.item()))) == 0
 
     @property
     def epoch(self) -> int:
@@ -157,14 +201,14 @@ class Run:
         self._announce()
         for callback in self.callbacks:
             callback.run_began(self)
-        stopped = self._train()
+        stopped = self._train_from_checkpoints()
         if stopped:
             self._save()
         self._finish_writing()
         for callback in self.callbacks:
             callback.run_ended(self)
         if not stopped and self.world.leads:
-            write_whole(self.folder.result, self._result())
+            write_whole(self.folder.result, result_of(self))
         self.world.wait()
         self.world.tell("stopped" if stopped else "finished", step=self.state.step)
         return Outcome(not stopped, self.state.step)
@@ -197,12 +241,27 @@ class Run:
             top1=state.metrics.get("top1"),
         )
 
+    def _train_from_checkpoints(self) -> bool:
+        """Make the steps, perhaps some of them again; return whether the user asked to stop."""
+        while True:
+            try:
+                return self._train()
+            except NotFinite as error:
+                self._finish_writing()
+                if self.plan.train.not_finite != "rollback":
+                    raise UserError(self._advice(error.step)) from None
+                self._roll_back(error.step)
+
     def _train(self) -> bool:
-        """Make the steps; return whether the user asked to stop."""
+        """Make the steps; return whether the user asked to stop.
+
+        Raises:
+            NotFinite: a loss is no number.
+        """
         per_epoch = self.order.steps_per_epoch
         if self.state.step and self.state.step % per_epoch == 0 and self.state.epochs_ended < self.epoch:
             self._end_epoch()  # it was stopped between the last step and the evaluation
-        if self.state.step == self.order.total_steps:
+        if self._is_over():
             return False
         self._begin_epoch()
         world = self.world
@@ -216,11 +275,15 @@ class Run:
                 return True
             if self.state.step % per_epoch == 0:
                 self._end_epoch()
-                if self.state.step < self.order.total_steps:
-                    self._begin_epoch()
+                if self._is_over():
+                    break
+                self._begin_epoch()
             elif self._is_due(self.plan.checkpoint.every_steps, self.state.step):
                 self._save()
         return False
+
+    def _is_over(self) -> bool:
+        return self.state.step == self.order.total_steps or self.state.stopped_early
 
     def _begin_epoch(self) -> None:
         for callback in self.callbacks:
@@ -228,14 +291,22 @@ class Run:
 
     def _step(self, batch: Batch) -> None:
         plan, world, step = self.plan, self.world, self.state.step
+        if step in self.state.passed_over:
+            self.state.step += 1
+            return
         set_rate(self.optimizer, self.rate(step))
         seed_step(plan.seed, step, world.rank)
         share = len(batch.labels) * world.size / batch.place.batch_size
         images, targets = self.inputs.mixing(batch)
-        loss, logits = train_step(self.parallel, self.loss, self.optimizer, images, targets, share, self.precision)
-        # of a mixed image, the class that most of it is of counts as right
-        self.meter.add(loss, logits, targets if targets.ndim == 1 else targets.argmax(1))
+        made = self.step(images, targets, share)
         self.state.step += 1
+        if made is None:
+            self._warn(f"{self._not_finite(step)}; the update is left out")
+            return
+        if self.average is not None:
+            self.average.update(self.state.step)
+        # of a mixed image, the class that most of it is of counts as right
+        self.meter.add(*made, targets if targets.ndim == 1 else targets.argmax(1))
         if step == 0 or self.meter.steps == 1:
             world.tell("step", step=self.state.step)
         for callback in self.callbacks:
@@ -258,12 +329,14 @@ class Run:
         """Add up all ranks' figures since the last time, log them, and agree on whether to stop."""
         state, world = self.state, self.world
         sums, stop = self.meter.collect(world.leads and world.stop_requested())
+        if sums.bad:
+            raise NotFinite(state.step - sums.bad)
         state.loss_sum += sums.loss
         state.correct += sums.correct
         state.seen += sums.seen
         state.log_loss += sums.loss
         state.log_seen += sums.seen
-        state.seconds = time.monotonic() - self._began
+        state.seconds = time.monotonic() - self.began
         epoch = (state.step - 1) // self.order.steps_per_epoch
         if self._is_due(self.plan.train.log_every, state.step):
             self._log_updates(epoch + 1)
@@ -271,8 +344,8 @@ class Run:
             "progress",
             step=state.step,
             epoch=epoch + 1,
-            loss=state.loss_sum / state.seen,
-            accuracy=100 * state.correct / state.seen,
+            loss=state.loss_sum / max(1, state.seen),
+            accuracy=100 * state.correct / max(1, state.seen),
             images_per_second=sums.seen / sums.seconds,
             lr=self._rate_now(),
         )
@@ -281,18 +354,20 @@ class Run:
     def _log_updates(self, epoch: int) -> None:
         state = self.state
         if self.world.leads:
-            loss = _rounded(state.log_loss / state.log_seen)
+            loss = _rounded(state.log_loss / max(1, state.log_seen))
             self.journal.log("train", state.step, epoch, loss=loss, lr=self._rate_now())
         state.log_loss, state.log_seen = 0.0, 0
 
     def _rate_now(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
+        # with layer-wise decay, the uppermost block's
+        return max(float(group["lr"]) for group in self.optimizer.param_groups)
 
     def _end_epoch(self) -> None:
         state, plan = self.state, self.plan
         number = state.step // self.order.steps_per_epoch
         if self.world.leads:
-            mean, share = state.loss_sum / state.seen, 100 * state.correct / state.seen
+            seen = max(1, state.seen)
+            mean, share = state.loss_sum / seen, 100 * state.correct / seen
             self.journal.log(
                 "epoch", state.step, number, loss=_rounded(mean), accuracy=_rounded(share), n=state.seen
             )
@@ -302,7 +377,7 @@ class Run:
         state.loss_sum, state.correct, state.seen = 0.0, 0, 0
         for callback in self.callbacks:
             callback.epoch_ended(self)
-        last, best = state.step == self.order.total_steps, state.step == state.best_step
+        last, best = self._is_over(), state.step == state.best_step
         if self._is_due(plan.checkpoint.every_epochs, number) or last or best:
             self._save()
         self.meter.restart_clock()
@@ -310,15 +385,20 @@ class Run:
     def _evaluate(self, number: int) -> None:
         world, state, size = self.world, self.state, self.plan.train.eval_batch_size
         self.world.tell("evaluating", epoch=number)
-        world.share(list(self.model.buffers()))
         batches = evaluation_batches(self.inputs.evaluation, size, world.rank, world.size, self.machine, self.lost)
         classes = len(self.plan.data.classes)
         flip = self.plan.train.eval_flip
-        score = evaluate(self.model, batches, size, classes, self.precision, world, flip)
+        with nullcontext() if self.average is None else self.average.in_place():
+            world.share(list(self.model.buffers()))
+            score = evaluate(self.model, batches, size, classes, self.precision, world, flip)
         gc.collect()  # a DALI pipeline refers to itself, and would keep its batches and threads for long
         state.metrics = score.metrics()
+        state.stale += 1
         if state.metrics["top1"] > state.best_top1:
-            state.best_top1, state.best_step = state.metrics["top1"], state.step
+            state.best_top1, state.best_step, state.stale = state.metrics["top1"], state.step, 0
+        state.stopped_early = self.plan.train.patience is not None and state.stale >= self.plan.train.patience
+        if hasattr(self.rate, "evaluated"):
+            self.rate.evaluated(state.metrics)
         if world.leads:
             self.journal.log("evaluation", state.step, number, **_all_rounded(state.metrics))
         world.tell("evaluation", epoch=number, step=state.step, **state.metrics)
@@ -326,9 +406,9 @@ class Run:
             callback.evaluated(self, state.metrics)
 
     def _save(self) -> None:
-        self.state.seconds = time.monotonic() - self._began
+        self.state.seconds = time.monotonic() - self.began
         if self.world.leads:
-            self.checkpoints.save(self.model, self.optimizer, self.state, self.plan.to_json())
+            self.keeper.save(self.state, self.plan.to_json())
         for callback in self.callbacks:
             callback.checkpoint_saved(self)
 
@@ -336,31 +416,8 @@ class Run:
         if self.world.leads:
             self.checkpoints.finish()
 
-    def _result(self) -> str:
-        import json
-
-        state = self.state
-        seconds = time.monotonic() - self._began
-        seen = self.plan.train.epochs * self._samples_per_epoch()
-        result = {
-            **state.metrics,
-            "epochs": self.plan.train.epochs,
-            "steps": state.step,
-            "seconds": round(seconds, 3),
-            "images_per_second": round(seen / seconds, 1),
-            "left_out": self.left_out.count(),
-            "best_top1": state.best_top1,
-            "best_checkpoint": self._relative(state.best_step),
-            "checkpoint": self._relative(state.step),
-        }
-        return json.dumps(result, indent=2) + "\n"
-
     def _relative(self, step: int) -> str:
         return str(self.checkpoints.path(step).relative_to(self.folder.path))
-
-    def _samples_per_epoch(self) -> int:
-        drop = self.plan.train.last_batch == "drop"
-        return self.order.steps_per_epoch * self.order.batch_size if drop else self.order.n
 
 
 def _set_determinism(wanted: bool) -> None:

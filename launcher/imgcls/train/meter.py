@@ -1,5 +1,6 @@
 """Training figures of all ranks, added up without holding the steps up."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -14,12 +15,20 @@ _MOST_STEPS = 1000
 
 @dataclass(frozen=True)
 class Sums:
-    """Figures of all ranks over some steps."""
+    """Figures of all ranks over some steps.
+
+    Attributes:
+        loss: sum over the samples.
+        correct, seen: samples.
+        seconds: that the steps took.
+        bad: how many steps ago the first loss was that is no finite number; 0: there was none.
+    """
 
     loss: float
     correct: int
     seen: int
     seconds: float
+    bad: int = 0
 
 
 class Meter:
@@ -55,12 +64,18 @@ class Meter:
         seconds = time.monotonic() - self._clock
         mine = self._sums(float(stop), seconds)
         loss, correct, seen, stops, all_seconds = self.world.sum(mine).tolist()
+        bad = 0 if math.isfinite(loss) else self._first_bad()
         mean_seconds = all_seconds / self.world.size
         per_step = max(mean_seconds / max(1, len(self._sizes)), 1e-6)
         self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
         self._losses, self._hits, self._sizes = [], [], []
         self._clock = time.monotonic()
-        return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6)), stops > 0
+        return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6), bad), stops > 0
+
+    def _first_bad(self) -> int:
+        bad = [i for i, loss in enumerate(self._losses) if not math.isfinite(loss.item())]
+        ago = len(self._losses) - bad[0] if bad else 0
+        return self.world.most(ago)
 
     def _sums(self, stop: float, seconds: float) -> Tensor:
         """Return loss, hits, samples, stop and seconds of this rank, float64 (5,), on its device."""

@@ -6,7 +6,7 @@ import torch
 
 from imgcls.plan import Plan
 from imgcls.train import build
-from imgcls.train.step import autocast, train_step
+from imgcls.train.step import Step, autocast
 
 _FEW = 4  # images of a step that is quick, and that batch norm can do
 
@@ -22,15 +22,15 @@ def images_per_second(plan: Plan, device: torch.device, batch_size: int, seconds
     """
     form, classes = plan.format, len(plan.data.classes)
     model = build.model(plan, device)
-    optimizer, loss = build.optimizer(plan, model), build.loss(plan, device)
+    optimizer, loss = build.optimizer(plan, model), build.loss(plan, device, build.inputs(plan).training.index)
     images = torch.randn(batch_size, form.channels, form.size, form.size, device=device)
     labels = torch.arange(batch_size, device=device) % classes
-    precision = autocast(plan.train.precision, device)
+    update = Step(model, loss, optimizer, autocast(plan.train.precision, device))
 
     def step(n: int) -> float:
         """Return the seconds that a step on n images took."""
         start = time.perf_counter()
-        train_step(model, loss, optimizer, images[:n], labels[:n], 1, precision)
+        update(images[:n], labels[:n], 1)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - start

@@ -152,7 +152,7 @@ def fit(
     left = [name for name in tensors if not name.endswith(_COUNTER)]
     problems += [f"not in the model: {name} {_shape(tensors[name])}{_nearest(name, own)}" for name in left]
     if problems:
-        known = ", ".join(["own", *layouts])
+        known = ", ".join(dict.fromkeys(["own", *layouts]))
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise UserError(
             f"the weights are not this model's, nothing was loaded: {len(problems)} of {len(own)} tensors differ\n"

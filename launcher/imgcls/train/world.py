@@ -60,6 +60,14 @@ class World:
         dist.broadcast(tensor, 0)
         return int(tensor.item())
 
+    def most(self, number: int) -> int:
+        """Return the largest of all ranks' numbers."""
+        if self.size == 1:
+            return number
+        tensor = torch.tensor(number, dtype=torch.int64, device=self.device)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+        return int(tensor.item())
+
     def share(self, tensors: list[Tensor]) -> None:
         """Overwrite tensors with rank 0's."""
         if self.size > 1:

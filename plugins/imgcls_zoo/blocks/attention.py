@@ -4,7 +4,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-def attend(qkv: Tensor, heads: int, bias: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+def attend(
+    qkv: Tensor, heads: int, bias: Tensor | None = None, dropout: float = 0.0, scale: float | None = None
+) -> Tensor:
     """Return what each token gathers from all tokens.
 
     Args:
@@ -12,13 +14,14 @@ def attend(qkv: Tensor, heads: int, bias: Tensor | None = None, dropout: float =
         heads: divides the width.
         bias: added to the scores before the softmax; broadcast to (N, heads, tokens, tokens).
         dropout: probability of leaving a score out.
+        scale: of the scores; unset: one over the root of a head's width.
 
     Returns:
         (N, tokens, width).
     """
     n, tokens, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     query, key, value = qkv.view(n, tokens, 3, heads, width // heads).permute(2, 0, 3, 1, 4).unbind(0)
-    gathered = functional.scaled_dot_product_attention(query, key, value, bias, dropout)
+    gathered = functional.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale)
     return gathered.transpose(1, 2).reshape(n, tokens, width)
 
 

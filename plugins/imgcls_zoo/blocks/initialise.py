@@ -16,6 +16,22 @@ def kaiming_normal_fan_out(model: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
+def paddle_start(model: nn.Module) -> None:
+    """Draw convolutions' weights as He et al., 2015, by the fan in, and fully connected layers' as Glorot, 2010.
+
+    Biases are zero. Paddle's own families, PP-LCNet and PP-HGNet, start so.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 def truncated_normal(model: nn.Module, deviation: float = 0.02) -> None:
     """Draw the weights of fully connected layers and convolutions from a normal, biases zero.
 

@@ -43,3 +43,22 @@ def resized_positions(embedding: Tensor, rows: int, columns: int, prefix: int) -
     grid = grid.reshape(1, side, side, -1).permute(0, 3, 1, 2).float()
     grid = functional.interpolate(grid, (rows, columns), mode="bicubic", align_corners=False, antialias=False)
     return torch.cat((first, grid.permute(0, 2, 3, 1).flatten(1, 2).to(first.dtype)), 1)
+
+
+def fitted_positions(value: Tensor, own: Tensor, prefix: int) -> Tensor | None:
+    """Return loaded position embeddings with as many patches as a model's own have.
+
+    Args:
+        value: of a file, for a square grid of patches.
+        own: (1, prefix + side * side, width), the model's.
+        prefix: as of :func:`resized_positions`.
+
+    Returns:
+        As ``own`` is shaped; None where the file's have another width, or are not of a square grid.
+    """
+    if value.ndim != 3 or value.shape[1] <= prefix or value.shape[2] != own.shape[2]:
+        return None
+    if math.isqrt(value.shape[1] - prefix) ** 2 != value.shape[1] - prefix:
+        return None
+    side = math.isqrt(own.shape[1] - prefix)
+    return resized_positions(value, side, side, prefix)

@@ -133,8 +133,8 @@ def test_the_time_given_is_kept_to_and_the_warming_up_not_counted(measure):
 def test_a_model_that_is_slow_gets_fewer_images_a_step(measure, monkeypatch):
     speed = importlib.import_module("imgcls.train.speed")
     _, plan = measure()
-    sizes, whole = [], speed.train_step
-    monkeypatch.setattr(speed, "train_step", lambda *rest: sizes.append(len(rest[3])) or whole(*rest))
+    sizes, whole = [], speed.Step.__call__
+    monkeypatch.setattr(speed.Step, "__call__", lambda *rest: sizes.append(len(rest[1])) or whole(*rest))
     assert speed.images_per_second(plan, World().device, 100_000, 0.2) > 0
     assert 4 <= max(sizes) < 100_000
     sizes.clear()

@@ -37,7 +37,7 @@ def test_the_options_of_a_variant_are_the_defaults_of_its_row(read_text, minimal
 # what is appended to the minimal recipe of 10 lines -> what is said of it
 APPENDED = {
     "momentun = 0.9": "train.momentun: unknown option; there are: epochs, batch_size, last_batch, precision, "
-    "deterministic, evaluate_every, eval_batch_size, eval_flip, log_every",
+    "deterministic, accumulate, clip_norm, clip_value, clip_adaptive, ema, ema_warmup, freeze, patience, not_finite, sync_batch_norm, channels_last, compile, evaluate_every, eval_batch_size, eval_flip, log_every",
     "evaluate_evry = 2": "train.evaluate_evry: unknown option; did you mean 'evaluate_every'?",
     "deterministic = 1": "train.deterministic: expected true or false, got the number 1",
     "log_every = true": "train.log_every: expected an integer, got the boolean true",
@@ -46,8 +46,8 @@ APPENDED = {
     "log_every = [2]": "train.log_every: expected an integer, got the list [2]",
     "log_every = 0": "train.log_every: must be greater than 0, got 0",
     "log_every = inf": "train.log_every: expected an integer, got the number inf",
-    'precision = "fp8"': "train.precision: \"fp8\" is not one of 'auto', 'float32', 'bf16'",
-    "precision = 32": "train.precision: 32 is not one of 'auto', 'float32', 'bf16'",
+    'precision = "fp8"': "train.precision: \"fp8\" is not one of 'auto', 'float32', 'bf16', 'fp16'",
+    "precision = 32": "train.precision: 32 is not one of 'auto', 'float32', 'bf16', 'fp16'",
     "[workers]\ncount = -1": "workers.count: must be at least 0, got -1",
     "[workers]\ncount = 5000": "workers.count: must be at most 4096, got 5000",
     "[workers]\ncpus = nan": "workers.cpus: must be a finite number, got nan",

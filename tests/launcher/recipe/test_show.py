@@ -48,7 +48,7 @@ def test_an_override_with_control_characters_breaks_no_comment(
 def test_a_shown_recipe_has_every_option_and_the_whole_format(read_text, minimal):
     tree = tomllib.loads(to_toml(read_text(minimal)))
     assert tree["optimizer"].keys() == {
-        "name", "lr", "momentum", "nesterov", "weight_decay", "decay_norm_and_bias",
+        "name", "lr", "lr_scaling", "momentum", "nesterov", "weight_decay", "decay_norm_and_bias", "layer_decay",
     }  # fmt: skip
     assert tree["input"].keys() == {field.name for field in fields(Input)}
     assert tree["data"] == {"name": "digits", "validation": 0.1, "on_bad_image": "fail"}

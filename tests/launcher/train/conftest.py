@@ -100,15 +100,15 @@ def make_plan(tmp_path):
             ),
             model=reference("tiny", f"{_MODULE}:build", "imgcls.component:NoOptions"),
             optimizer=reference(
-                "sgd", "imgcls_optim.optimizers:sgd", "imgcls_optim.options:SGD",
+                "sgd", "imgcls_optim.optimizers.sgd:build", "imgcls_optim.optimizers.sgd:SGD",
                 lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-4, decay_norm_and_bias=False,
             ),
             schedule=reference(
-                "cosine", "imgcls_optim.schedules:cosine", "imgcls_optim.options:Cosine",
+                "cosine", "imgcls_optim.schedules.cosine:build", "imgcls_optim.schedules.cosine:Cosine",
                 warmup_epochs=0.5, warmup_start=0.0, final=0.0,
             ),
             loss=reference(
-                "cross_entropy", "imgcls_optim.losses:cross_entropy", "imgcls_optim.options:CrossEntropy",
+                "cross_entropy", "imgcls_optim.losses.cross_entropy:build", "imgcls_optim.losses.cross_entropy:CrossEntropy",
                 label_smoothing=0.1,
             ),
             callback=(),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from imgcls.train.step import autocast, seed_step, set_rate, train_step
+from imgcls.train.step import Step, autocast, seed_step, set_rate
 
 
 class NoStep(torch.optim.SGD):
@@ -25,7 +25,7 @@ def gradients(images, labels, share):
         def forward(self, logits, labels):
             return super().forward(logits.double(), labels)
 
-    train_step(model, Double(), optimizer, images, labels, share, nullcontext)
+    Step(model, Double(), optimizer, nullcontext)(images, labels, share)
     assert all(parameter.grad is None for parameter in model.parameters())
     return optimizer.kept
 
@@ -53,7 +53,7 @@ def test_a_step_returns_the_unscaled_loss_and_detached_logits():
     images, labels = torch.randn(5, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1])
     expected = nn.functional.cross_entropy(model(images), labels)
     before = model[1].weight.clone()
-    loss, logits = train_step(model, nn.CrossEntropyLoss(), optimizer, images, labels, 1.7, nullcontext)
+    loss, logits = Step(model, nn.CrossEntropyLoss(), optimizer, nullcontext)(images, labels, 1.7)
     assert torch.equal(loss, expected)
     assert logits.shape == (5, 3)
     assert not loss.requires_grad

@@ -66,7 +66,10 @@ def test_a_head_of_other_classes_is_replaced_and_said():
 def test_a_file_without_a_head_is_taken_for_the_rest():
     given = {name: tensor for name, tensor in state().items() if not name.startswith("head")}
     notes = fitted(Net(), given).notes
-    assert notes == ["head.weight is not in the file and starts anew", "head.bias is not in the file and starts anew"]
+    assert notes == [
+        "head.weight is not in the file and starts anew",
+        "head.bias is not in the file and starts anew",
+    ]
 
 
 @pytest.mark.parametrize("channels", [1, 4, 6])

@@ -8,8 +8,8 @@ from imgcls import Draws
 from imgcls_augment import cutmix, mixup, resize_mix
 from imgcls_augment.beta import beta
 from imgcls_augment.options import CutMix, Mixup, ResizeMix
-from imgcls_optim import losses
-from imgcls_optim.options import CrossEntropy
+from imgcls_optim.losses import cross_entropy
+from imgcls_optim.losses.cross_entropy import CrossEntropy
 
 MIXES = {
     "mixup": mixup.build(Mixup()),
@@ -109,7 +109,7 @@ def test_a_perfect_answer_to_mixed_labels_has_the_loss_of_their_entropy(name, sm
     """Soft labels go into the loss as they are; a softmax over them would show here."""
     classes, labels = 10, torch.arange(6)
     images, partners = batch(1)
-    loss = losses.cross_entropy(CrossEntropy(label_smoothing=smoothing), classes)
+    loss = cross_entropy.build(CrossEntropy(label_smoothing=smoothing), classes)
     own = torch.nn.functional.one_hot(labels, classes).double()
     for step in range(10):
         _mixed, share = MIXES[name].mix(images, partners, at(step))

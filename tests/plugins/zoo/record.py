@@ -19,6 +19,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from filling import filled, image
 
+# buffers that a model computes for itself
+COMPUTED = ("relative_coords_table", "num_batches_tracked", "attn_mask")
+
 
 def torch_model(project, name):
     import torch
@@ -36,7 +39,7 @@ def torch_model(project, name):
     whole = {
         key: tensor
         for key, tensor in model.state_dict().items()
-        if not tensor.is_floating_point() or key.endswith(("relative_coords_table", "num_batches_tracked"))
+        if not tensor.is_floating_point() or key.endswith(COMPUTED)
     }
     tensors = {key: torch.from_numpy(filled(key, shape)) for key, shape in state.items() if key not in whole}
     model.load_state_dict({**tensors, **whole})
@@ -57,8 +60,13 @@ def paddle_model(path):
     logger.init_logger()
     module, name = path.split(":")
     model = getattr(importlib.import_module(f"ppcls.arch.backbone.{module}"), name)()
-    state = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
-    model.set_state_dict({key: paddle.to_tensor(filled(key, shape)) for key, shape in state.items()})
+    own = model.state_dict()
+    state = {key: tuple(tensor.shape) for key, tensor in own.items()}
+    whole = {
+        key: tensor for key, tensor in own.items() if not tensor.is_floating_point() or key.endswith(COMPUTED)
+    }
+    tensors = {key: paddle.to_tensor(filled(key, shape)) for key, shape in state.items() if key not in whole}
+    model.set_state_dict({**tensors, **whole})
     model.eval()
 
     def answer(images):

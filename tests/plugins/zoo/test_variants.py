@@ -142,6 +142,11 @@ def test_training_moves_every_parameter_in_float32_and_bf16(name):
     loss = loss_of(model(images), labels)
     loss.backward()
     dead = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    if dead:  # a shift right before a batch norm has no gradient while that is by the batch's own mean
+        model.zero_grad()
+        loss_of(model.eval()(images), labels).backward()
+        dead = [key for key, p in model.named_parameters() if key in dead and not p.grad.abs().sum() > 0]
+        model.train()
     assert dead == []
     assert math.isfinite(loss.item())
     model.zero_grad()
