@@ -64,11 +64,14 @@ class Layout:
             captured: ``{1+1}`` is group 1 plus 1. ``(r"^stages\\.(\\d+)\\.", r"layer{1+1}.")``.
         leave_out: patterns, searched in the names as the file has them, of what has no place in the model.
         linear_transposed: weights of fully connected layers lie as (inputs, outputs), as Paddle's do.
+        scale: (pattern, factor) pairs, searched in the names here: what a tensor is multiplied by, such as a
+            weight behind a dropout that scales in evaluation instead of in training.
     """
 
     rename: tuple[tuple[str, str], ...] = ()
     leave_out: tuple[str, ...] = ()
     linear_transposed: bool = False
+    scale: tuple[tuple[str, float], ...] = ()
 
 
 def load(reference: str) -> Any:

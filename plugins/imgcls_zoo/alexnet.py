@@ -5,7 +5,9 @@ Names of parameters are torchvision's, so that its published weights load as the
 
 from torch import Tensor, nn
 
+from imgcls import Layout
 from imgcls_zoo.catalog.alexnet import AlexNet as Options
+from imgcls_zoo.translating import paddle
 
 
 class AlexNet(nn.Module):
@@ -51,3 +53,11 @@ def build(options: Options, num_classes: int, in_channels: int) -> nn.Module:
     0..255 and for response normalisation, and leaves next to no signal of normalised images.
     """
     return AlexNet(options, num_classes, in_channels)
+
+
+def layouts(_options: Options) -> dict[str, Layout]:
+    """Names of other projects; Paddle's dropout of 0.5 scales in evaluation, ours in training."""
+    places = {"1": 0, "2": 3, "3": 6, "4": 8, "5": 10}
+    convolutions = ((rf"^_conv{number}\.(_conv\.)?", f"features.{place}.") for number, place in places.items())
+    hidden = (r"^_fc6\.", "classifier.1."), (r"^_fc7\.", "classifier.4."), (r"^_fc8\.", "classifier.6.")
+    return {"paddle": paddle(*convolutions, *hidden, scale=((r"^classifier\.[14]\.weight$", 0.5),))}

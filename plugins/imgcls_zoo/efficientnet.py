@@ -53,7 +53,7 @@ def _layers(stage: Stage, inputs: int, stride: int, options: Options) -> Iterato
         elif part == "depthwise":
             yield conv(expanded, expanded, stage.kernel, stride, groups=expanded)
         elif part == "squeeze":
-            yield SqueezeExcite(expanded, max(1, inputs // 4), partial(nn.SiLU, inplace=True))
+            yield SqueezeExcite(expanded, max(1, inputs // 4), nn.SiLU)
         elif part == "fused":
             yield conv(inputs, expanded if stage.expansion > 1 else stage.width, stage.kernel, stride)
         elif part == "project":

@@ -104,7 +104,7 @@ class MobileNetV3(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(
             nn.Linear(pooled, hidden),  # the width does not change its outputs
-            nn.Hardswish(inplace=True),
+            nn.Hardswish(),
             nn.Dropout(options.dropout),
             nn.Linear(hidden, num_classes),
         )

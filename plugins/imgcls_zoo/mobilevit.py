@@ -120,7 +120,7 @@ class TransformerEncoder(nn.Module):
         self.pre_norm_ffn = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, 2 * width),
-            nn.SiLU(inplace=True),
+            nn.SiLU(),
             nn.Dropout(0.0),  # keeps the numbers of the authors' layers
             nn.Linear(2 * width, width),
             nn.Dropout(dropout),

@@ -36,7 +36,7 @@ class DepthwiseSeparable(nn.Module):
         )
         self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.act = nn.Hardswish(inplace=True)
+        self.act = nn.Hardswish()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
@@ -52,7 +52,7 @@ class PPLCNet(nn.Module):
         channels = make_divisible(16 * options.scale)
         self.conv_stem = nn.Conv2d(in_channels, channels, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.act = nn.Hardswish(inplace=True)
+        self.act = nn.Hardswish()
         stages = []
         for stage, first_stride in zip(STAGES, STRIDES, strict=True):
             blocks = []

@@ -7,10 +7,12 @@ from imgcls import Layout
 Pairs = tuple[tuple[str, str], ...]
 
 
-def paddle(*rename: tuple[str, str], leave_out: tuple[str, ...] = ()) -> Layout:
+def paddle(
+    *rename: tuple[str, str], leave_out: tuple[str, ...] = (), scale: tuple[tuple[str, float], ...] = ()
+) -> Layout:
     """Return the layout of Paddle's files: its names of running statistics, its transposed linear layers."""
     own = ((r"\._mean$", ".running_mean"), (r"\._variance$", ".running_var"))
-    return Layout(rename=(*own, *rename), leave_out=leave_out, linear_transposed=True)
+    return Layout(rename=(*own, *rename), leave_out=leave_out, linear_transposed=True, scale=scale)
 
 
 def numbered(flat: str, depths: Sequence[int], nested: str, first: int = 1) -> Pairs:

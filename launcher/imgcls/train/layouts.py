@@ -1,5 +1,6 @@
 """Other projects' names for a model's parameters, translated as a layout says."""
 
+import math
 import re
 from collections.abc import Collection, Mapping
 
@@ -25,7 +26,7 @@ def _filled(replacement: str, match: "re.Match[str]") -> str:
 
 
 def converted(tensors: Mapping[str, Tensor], layout: Layout, linear: Collection[str]) -> dict[str, Tensor]:
-    """Return a file's tensors under the names, and with the axes, that they have here.
+    """Return a file's tensors under the names, and with the axes and scale, that they have here.
 
     Args:
         tensors: as the file has them.
@@ -42,5 +43,7 @@ def converted(tensors: Mapping[str, Tensor], layout: Layout, linear: Collection[
             continue
         if own in found:
             raise ValueError(f"two tensors of the file become {own}; the second is {name}")
-        found[own] = tensor.T if layout.linear_transposed and own in linear else tensor
+        placed = tensor.T if layout.linear_transposed and own in linear else tensor
+        factors = [factor for pattern, factor in layout.scale if re.search(pattern, own)]
+        found[own] = placed * math.prod(factors) if factors else placed
     return found

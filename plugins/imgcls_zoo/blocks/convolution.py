@@ -79,8 +79,11 @@ class ConvNormAct(nn.Sequential):
 
 
 def activated(activation: Module) -> nn.Module:
-    """Return an activation, in place where it can be: that saves a tensor a layer."""
-    in_place = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid, nn.LeakyReLU)
+    """Return an activation, in place where that saves a tensor a layer.
+
+    Of the others, autograd keeps the input, and would copy it first.
+    """
+    in_place = (nn.ReLU, nn.ReLU6, nn.LeakyReLU)
     return activation(inplace=True) if activation in in_place else activation()
 
 

@@ -21,6 +21,7 @@ class AlexNet:
 
 _ALEXNET = Family(
     build="imgcls_zoo.alexnet:build",
+    layouts="imgcls_zoo.alexnet:layouts",
     year=2014,
     paper="arXiv:1404.5997",
     source="torchvision, IMAGENET1K_V1 weights",

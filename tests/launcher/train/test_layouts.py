@@ -61,3 +61,11 @@ def test_two_names_that_become_one_are_refused():
     tensors = {"a.weight": torch.zeros(1), "b.weight": torch.ones(1)}
     with pytest.raises(ValueError, match=r"a\.weight; the second is b\.weight"):
         converted(tensors, Layout(rename=((r"^b\.", "a."),)), set())
+
+
+def test_a_scale_is_of_the_names_here_and_factors_multiply():
+    given = {"fc.weight": torch.ones(2, 2), "fc.bias": torch.ones(2)}
+    layout = Layout(rename=((r"^fc\.", "head."),), scale=((r"^head\.weight$", 0.5), (r"weight", 0.5)))
+    found = converted(given, layout, set())
+    assert torch.equal(found["head.weight"], torch.full((2, 2), 0.25))
+    assert torch.equal(found["head.bias"], torch.ones(2))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import time
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,6 +29,12 @@ def on_meta(name, *args, **options):
         return built(name, *args, **options)
 
 
+@functools.cache
+def meta_of(name):
+    """The variant on meta, made once: for tests that leave it as it is but for its mode."""
+    return on_meta(name)
+
+
 def count(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -53,6 +58,25 @@ def smallest_of_each_family():
     return sorted(component.name for component in least.values())
 
 
+# one of each kind of network: what a short run of the tests looks at; the others are among the long tests
+QUICK = (
+    "lenet5",
+    "resnet18",
+    "mobilenet_v2_x0_25",
+    "shufflenet_v2_x0_25",
+    "efficientnet_b0",
+    "regnet_x_200mf",
+    "vit_ti_16",
+)
+
+
+def marked(names):
+    """The names as parameters, those that are not quick among the long tests."""
+    import pytest
+
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+
+
 def main_logits(outputs):
     return outputs if isinstance(outputs, torch.Tensor) else outputs.logits
 
@@ -63,9 +87,3 @@ def loss_of(outputs, labels):
         return cross_entropy(outputs.float(), labels)
     loss = cross_entropy(outputs.logits.float(), labels)
     return loss + sum(weight * cross_entropy(logits.float(), labels) for weight, logits in outputs.auxiliary)
-
-
-def seconds(work):
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began

@@ -1,7 +1,6 @@
 import torch
 from tests.plugins.zoo.models import BY_NAME, built, on_meta
-from tests.plugins.zoo.test_adapted import ADAPTED
-from tests.plugins.zoo.test_released import read
+from tests.plugins.zoo.test_released import RELEASED, read
 
 from imgcls.component import load
 from imgcls.train.layouts import renamed
@@ -33,7 +32,7 @@ def test_the_first_classifier_is_as_small_as_asked():
 
 def test_the_authors_names_are_those_of_paddles_files():
     model = on_meta("convnext_tiny")
-    (path,) = (path for path in ADAPTED if path.stem == "convnext_tiny.paddle")
+    (path,) = (path for path in RELEASED if path.stem == "convnext_tiny.paddle")
     layout = load(BY_NAME["convnext_tiny"].layouts)(BY_NAME["convnext_tiny"].defaults)["authors"]
     assert {renamed(name, layout) for name in read(path)[2]} == model.state_dict().keys()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.plugins.zoo.filling import filled, image
-from tests.plugins.zoo.models import BY_NAME, built
+from tests.plugins.zoo.models import BY_NAME, QUICK, built
 from torch import nn
 
 from imgcls.component import load
@@ -31,7 +31,13 @@ def test_there_are_released_models():
     assert RELEASED
 
 
-@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem.split(".")[0] in QUICK else pytest.mark.slow)
+        for path in RELEASED
+    ],
+)
 def test_a_released_model_loads_and_answers_as_it_does_in_its_project(path):
     name, layout = path.stem.rsplit(".", 1)
     size, expected, shapes = read(path)
