@@ -30,6 +30,11 @@ class RunFolder:
         return self.path / "recipe.toml"
 
     @property
+    def provenance(self) -> Path:
+        """What the run was made of: versions, hashes of code and data; see ``imgcls.lock``."""
+        return self.path / "run.lock.json"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a line: training losses, evaluations."""
         return self.path / "metrics.jsonl"

@@ -11,6 +11,10 @@ COMMANDS = {
     "launch": [
         "RECIPE", "--set", "--workers", "--cpus-per-worker", "--name", "--storage", "--plain", "--timings",
     ],
+    "rerun": ["RUN", "--name", "--storage", "--workers", "--anyway"],
+    "verify-resume": [
+        "RECIPE", "--set", "--kill-at", "--times", "--workers", "--what", "--seed", "--storage",
+    ],
     "recipe": [],
     "recipe show": ["RECIPE", "--set"],
     "recipe check": ["RECIPE", "--set"],
@@ -21,6 +25,14 @@ COMMANDS = {
     "parity": ["RECIPE", "--set", "--storage", "--images", "--weights"],
     "bench": [],
     "bench data": ["RECIPE", "--set", "--storage", "--seconds"],
+    "evaluate": [
+        "RUN_OR_CHECKPOINT", "--data", "--set", "--split", "--json", "--force", "--batch-size", "--all-classes",
+    ],
+    "predict": [
+        "RUN_OR_CHECKPOINT", "[IMAGES]...", "--top", "--format", "--out", "--force", "--batch-size",
+    ],
+    "lr-find": ["RECIPE", "--set", "--storage", "--steps", "--from", "--to", "--out", "--force"],
+    "export": ["RUN_OR_CHECKPOINT", "--to", "--out", "--force", "--batch-size"],
     "plugins": ["--json"],
     "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,

@@ -164,6 +164,8 @@ ABOVE = {
         "imgcls.cli",
     ),
     "imgcls.run_folder": ("imgcls.recipe", "imgcls.plan", "imgcls.data", "imgcls.train", "imgcls.on_ray"),
+    "imgcls.prove": ("imgcls.cli", "imgcls.train", "imgcls.data", "imgcls.recipe"),
+    "imgcls.lock": ("imgcls.cli", "imgcls.train", "imgcls.on_ray"),
     "imgcls.report": (
         "imgcls.recipe",
         "imgcls.plan",

@@ -32,7 +32,9 @@ def test_every_worker_starts_from_the_weights_of_a_run(run_imgcls, write_recipe,
     # so small a rate changes nothing: what is evaluated is what was loaded
     recipe = write_recipe(RECIPE.format(lr=1e-12, epochs=1, more=f'weights = "{trained}"'), "second.toml")
     for workers in (0, 3):
-        ended = run_imgcls("launch", recipe, "--workers", workers, "--name", f"on{workers}", "--cpus-per-worker", 0.5)
+        ended = run_imgcls(
+            "launch", recipe, "--workers", workers, "--name", f"on{workers}", "--cpus-per-worker", 0.5
+        )
         assert ended.returncode == 0, ended.stderr
         assert f"weights: 10 tensors of {trained}, SHA-256 " in ended.stdout
         assert top1(tmp_path / "runs" / f"on{workers}") == pytest.approx(top1(trained), abs=0.6)

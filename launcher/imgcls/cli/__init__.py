@@ -8,12 +8,18 @@ from imgcls import __version__
 from imgcls.cli.bench import bench
 from imgcls.cli.components import component_commands
 from imgcls.cli.data import data
+from imgcls.cli.evaluate import evaluate
+from imgcls.cli.export import export
 from imgcls.cli.launch import launch
+from imgcls.cli.lr_find import lr_find
 from imgcls.cli.models import models
 from imgcls.cli.parity import parity
 from imgcls.cli.plugins import plugins
+from imgcls.cli.predict import predict
 from imgcls.cli.preview import preview
 from imgcls.cli.recipe import recipe
+from imgcls.cli.rerun import rerun
+from imgcls.cli.verify_resume import verify_resume
 from imgcls.errors import UserError
 
 
@@ -23,7 +29,23 @@ def cli() -> None:
     """Train image classifiers on as many workers as you have, from a short TOML recipe."""
 
 
-for command in (launch, recipe, data, preview, parity, bench, plugins, models, *component_commands()):
+for command in (
+    launch,
+    rerun,
+    verify_resume,
+    recipe,
+    data,
+    preview,
+    parity,
+    lr_find,
+    bench,
+    plugins,
+    models,
+    evaluate,
+    predict,
+    export,
+    *component_commands(),
+):
     cli.add_command(command)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from imgcls.plan import Plan
     from imgcls.recipe import Recipe
+    from imgcls.report.events import Event
     from imgcls.report.terminal import Terminal
     from imgcls.run_folder import RunFolder
     from imgcls.weights import Weights
@@ -58,7 +59,7 @@ def launch(
 
     flags = _flags(workers, cpus_per_worker)
     found = read(find(recipe), installed(), overrides, flags)
-    folder = RunFolder(storage / _folder_name(found.name if name is None else name))
+    folder = RunFolder(storage / folder_name(found.name if name is None else name))
     Launch(found, folder, plain, timings).run()
 
 
@@ -71,7 +72,12 @@ def _flags(workers: int | None, cpus: float | None) -> list[tuple[str, dict[str,
     return flags
 
 
-def _folder_name(name: str) -> str:
+def folder_name(name: str) -> str:
+    """Return the name of a run's folder.
+
+    Raises:
+        UserError: no folder in the storage can have it.
+    """
     from imgcls.errors import UserError
 
     if name in ("", ".", "..") or "/" in name or name.startswith("."):
@@ -112,7 +118,14 @@ class Launch:
                 self._say_finished(already=True)
                 return
             self.folder.begin()
+            self._write_lock(plan)
             self._train(plan, cpus)
+
+    def _write_lock(self, plan: "Plan") -> None:
+        from imgcls import lock
+
+        for line in lock.record(self.folder, self.recipe, plan):
+            self.view.line(f"note: since this run was begun, {line}", style="yellow")
 
     def _cpus_per_worker(self) -> float:
         from imgcls.data.prepare import find
@@ -211,7 +224,7 @@ class Launch:
             if plan.workers.count == 0:
                 from imgcls.train import alone
 
-                finished = alone.run(plan, self.folder, self.view.show, self._stopping)
+                finished = alone.run(plan, self.folder, self._tell, self._stopping)
             else:
                 from imgcls.on_ray import driver
 
@@ -229,6 +242,13 @@ class Launch:
         else:
             self._say_stopped()
             sys.exit(130)
+
+    def _tell(self, event: "Event") -> None:
+        """Take an event of a run in this process: to its file, as from workers, for who watches from outside."""
+        from imgcls.report.events import EventFile
+
+        EventFile(self.folder.events).write(event)
+        self.view.show(event)
 
     def _stopping(self, at_once: bool) -> None:
         if at_once:

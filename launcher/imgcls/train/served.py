@@ -1,6 +1,6 @@
 """A trained model, as it is evaluated, asked and exported: what a run's folder or a checkpoint holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -43,7 +43,8 @@ def load_served(path: Path, device: torch.device) -> Served:
     except (OSError, ValueError) as error:
         why = str(error).partition("\n")[0]
         raise UserError(f"{written}: cannot be read, or was written by another version of imgcls: {why}") from None
-    model = build.model(plan, device)
+    # synchronised statistics are of training, and would need a GPU; the names of the tensors are the same
+    model = build.model(replace(plan, train=replace(plan.train, sync_batch_norm=False)), device)
     classes, channels = len(plan.data.classes), plan.format.channels
     try:
         fit(model, read(file), _no_other, classes, channels, {}, adapt=False)

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.launcher.train.bad_loss import Bad
 from torch import nn
 
 from imgcls.errors import UserError
@@ -16,7 +17,6 @@ from imgcls.train.clip import clip_adaptively, clipping
 from imgcls.train.loop import Run, train
 from imgcls.train.step import Step
 from imgcls.train.world import World
-from tests.launcher.train.bad_loss import Bad
 
 
 @pytest.fixture(autouse=True)

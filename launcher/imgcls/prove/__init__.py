@@ -1,0 +1,1 @@
+"""Proofs of what imgcls promises: runs that are started, killed, continued and compared. No torch, no ray."""
