@@ -84,6 +84,12 @@ class RunFolder:
         """Folder of data indexes, shared by the runs of one storage."""
         return self.path.parent / ".index"
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a launch has come as far as a line of metrics, a checkpoint or a result."""
+        written = self.metrics.is_file() and self.metrics.stat().st_size > 0
+        return written or self.result.exists() or any(self.checkpoints.glob("step-*"))
+
     def create(self) -> None:
         """Make the folder.
 

@@ -105,10 +105,10 @@ def test_a_folder_that_another_launch_holds_is_refused_with_the_holder(tmp_path)
         assert ended.code == 2, ended
         assert f"in use by process {holder.process.pid}" in ended.err, ended
         assert _contents(tmp_path / "runs/held") == before
-    # the kernel lets go of it, however the holder ended: another recipe is refused for what it is
-    freed = imgcls(*_ARGUMENTS, "--name", "held", "--set", "seed=2", cwd=tmp_path, path=path)
+    # the kernel lets go of it, however the holder ended: the next launch comes as far as its weights
+    freed = imgcls(*_ARGUMENTS, "--name", "held", "--set", "weights=nowhere.pth", cwd=tmp_path, path=path)
     assert freed.code == 2, freed
-    assert "seed: was 1, is now 2" in freed.err, freed
+    assert "weights nowhere.pth: there is no such file" in freed.err, freed
 
 
 def test_a_run_continues_on_another_number_of_workers(alone):

@@ -60,6 +60,9 @@ def test_wrong_weights_end_with_one_message_and_a_run_goes_on_without_its_file(
     assert ended.returncode == 2
     assert "the weights are not this model's, nothing was loaded" in ended.stderr
     assert "Traceback" not in ended.stderr
+    # nothing has come of it: the recipe can be mended and launched under the same name
+    mended = write_recipe(RECIPE.format(lr=0.01, epochs=1, more=""), "w.toml")
+    assert run_imgcls("launch", mended, "--workers", 0).returncode == 0
     gone = write_recipe(RECIPE.format(lr=0.01, epochs=1, more='weights = "nowhere.pth"'), "gone.toml")
     ended = run_imgcls("launch", gone, "--workers", 0)
     assert ended.returncode == 2

@@ -199,8 +199,8 @@ class Launch:
         from imgcls.errors import UserError
         from imgcls.plan import Plan, differences
 
-        if not self.folder.plan.exists():
-            return
+        if not self.folder.plan.exists() or not self.folder.has_work:
+            return  # where nothing has come of a launch, there is nothing to keep
         try:
             before = Plan.from_json(self.folder.plan.read_text(encoding="utf-8"))
         except ValueError:

@@ -170,7 +170,7 @@ def test_the_first_loss_is_that_of_a_guess(name):
     with torch.no_grad():
         logits = main_logits(model(images))
     loss = torch.nn.functional.cross_entropy(logits, torch.arange(8) * 7 % classes).item()
-    assert abs(loss - math.log(classes)) < 0.5
+    assert abs(loss - math.log(classes)) < 0.6
 
 
 @pytest.mark.parametrize("name", EVERY_SMALL)
