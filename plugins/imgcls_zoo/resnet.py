@@ -52,7 +52,8 @@ class Basic(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.drop_path(self.se(self.bn2(self.conv2(x))))
-        return self.relu(x + shortcut)  # type: ignore[no-any-return]
+        x += shortcut
+        return self.relu(x)  # type: ignore[no-any-return]
 
 
 class Bottleneck(nn.Module):
@@ -90,7 +91,8 @@ class Bottleneck(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         x = self.drop_path(self.se(self.bn3(self.conv3(x))))
-        return self.relu(x + shortcut)  # type: ignore[no-any-return]
+        x += shortcut
+        return self.relu(x)  # type: ignore[no-any-return]
 
 
 class ResNet(nn.Module):
