@@ -93,3 +93,14 @@ def test_a_picture_that_is_cut_off_is_named_when_it_is_met_and_nothing_else_is_s
     assert "Traceback" not in ended.out + ended.err, ended
     assert "lenet5 on image_folder" in ended.out, "it was found in training, not before"
     assert not (tmp_path / "runs/x/result.json").exists()
+
+
+def test_a_temporary_folder_that_is_too_long_for_ray_is_said_before_it_starts(tmp_path, run_imgcls):
+    (tmp_path / "x.toml").write_text(_RECIPE.format(model="lenet5"))
+    for name in ("TMPDIR", "RAY_TMPDIR"):
+        long = tmp_path / ("long" * 10)
+        long.mkdir(exist_ok=True)
+        ended = run_imgcls("launch", "x.toml", "--workers", 1, env={name: str(long)})
+        assert ended.returncode == 2, ended.stderr
+        assert f"{name} = {long}: is too long" in ended.stderr
+        assert "Traceback" not in ended.stderr

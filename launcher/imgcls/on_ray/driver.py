@@ -32,6 +32,9 @@ _SETTINGS = {
 }
 _OBJECT_STORE = 100_000_000  # bytes; nothing large passes through it
 _POLL = 0.05  # seconds between looks at the event file
+# Linux allows the path of a socket 107 bytes; Ray's lie so deep below its temporary folder
+_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{process}/sockets/plasma_store"
+_LONGEST_SOCKET = 107
 _GRACE = 15.0  # seconds for the other workers to end after one had an error
 
 
@@ -60,13 +63,25 @@ def run(
             True at the second, or where there is nothing to save yet: this process then ends at once.
 
     Raises:
-        UserError: a worker met something that the user can mend.
+        UserError: a worker met something that the user can mend; Ray cannot be started here.
         WorkerError: a worker had another error, or died more often than the recipe allows.
     """
+    _check_temporary_folder()
     with _interrupts(folder, stopping), _own_cluster(folder):
         # Ray's driver half; importing it here kept the cluster's start from waiting for it
         emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
         return _follow(_Job(plan, folder, cpus), emit, stopping)
+
+
+def _check_temporary_folder() -> None:
+    name = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+    where = os.environ.get(name, "/tmp")  # noqa: S108 (Ray's own choice)
+    longest = _LONGEST_SOCKET - len(_SOCKET.format(process=os.getpid()))
+    if len(os.fsencode(where)) > longest:
+        raise UserError(
+            f"{name} = {where}: is too long for the paths of Ray's sockets; "
+            f"set RAY_TMPDIR to a folder of at most {longest} characters"
+        )
 
 
 @contextmanager
