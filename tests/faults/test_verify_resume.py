@@ -84,6 +84,7 @@ def test_a_run_that_is_killed_at_a_step_ends_like_one_that_never_was(run_imgcls,
     assert list(tmp_path.glob("imgcls-verify-*")) == [], "a temporary storage is left"
 
 
+@pytest.mark.slow
 def test_a_run_that_depends_on_a_clock_is_found_out(run_imgcls, write_recipe, tmp_path):
     path = install(tmp_path / "plugin")
     shipped = Path(__file__).parents[2] / "recipes/digits_lenet.toml"
@@ -108,6 +109,7 @@ def test_a_run_that_depends_on_a_clock_is_found_out(run_imgcls, write_recipe, tm
     assert "x-undisturbed is there already" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_kill_that_never_came_is_no_proof(run_imgcls):
     # nothing is learnt at that rate: the run ends after its second epoch
     early = ("--set", "optimizer.lr=1e-12", "--set", "train.patience=1", "--set", "train.epochs=4")

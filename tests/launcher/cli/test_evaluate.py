@@ -127,6 +127,7 @@ def test_what_cannot_be_evaluated_is_named(run_imgcls, trained, tmp_path):
     refused(run_imgcls("evaluate", run, "--data", "split"), "has train, but no val; give --split train")
 
 
+@pytest.mark.slow
 def test_an_image_damaged_since_is_named_or_left_out_by_set(run_imgcls, trained, tmp_path):
     shutil.copytree(trained / "images", tmp_path / "images")
     # a JPEG: DALI 2.4 may crash on a PNG that is cut off
@@ -162,6 +163,7 @@ def copied(trained, tmp_path):
     return Plan.from_json(text)
 
 
+@pytest.mark.slow
 def test_without_its_index_the_dataset_is_prepared_again(copied, trained, tmp_path):
     share = _held_out(tmp_path / "runs/pngs/recipe.toml")
     assert share == 0.3
@@ -176,6 +178,7 @@ def test_without_its_index_the_dataset_is_prepared_again(copied, trained, tmp_pa
     assert chosen.notes[0].startswith("the images are not those that the run had: ")
 
 
+@pytest.mark.slow
 def test_a_storage_that_was_moved_keeps_its_indexes(copied, trained, tmp_path):
     chosen = of_plan(copied, "validation", None, trained / "runs/.index", quiet)
     assert chosen.index.digest == copied.data.validation.digest

@@ -110,6 +110,7 @@ def test_the_onnx_file_answers_as_the_run_was_evaluated(run):
     assert top1 == pytest.approx(best, abs=100 * 1.5 / len(images))  # one picture may be a grey level off
 
 
+@pytest.mark.slow
 def test_exported_weights_begin_another_run(run, tmp_path):
     out = tmp_path / "w.safetensors"
     assert imgcls(run, "export", "runs/digits_lenet", "--to", "safetensors", "--out", out).returncode == 0

@@ -91,6 +91,7 @@ def test_a_finished_run_is_repeated_bit_for_bit_from_its_lock_alone(command, tmp
     assert (tmp_path / "elsewhere/third/run.lock.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_plugin_with_other_code_version_or_none_is_listed_and_nothing_started(command, acme, tmp_path):
     def refused(*lines):
         ended = command("rerun", "runs/x", more=acme)
@@ -121,6 +122,7 @@ def test_a_plugin_with_other_code_version_or_none_is_listed_and_nothing_started(
     assert "mend what can no longer be read" in ended.stderr
 
 
+@pytest.mark.slow
 def test_what_changes_while_a_run_is_continued_is_kept_in_its_lock(command, acme, tmp_path):
     run = tmp_path / "runs/x"
     (run / "result.json").unlink()
@@ -141,6 +143,7 @@ def test_what_changes_while_a_run_is_continued_is_kept_in_its_lock(command, acme
     assert "run.lock.json: is damaged" in ended.stderr
 
 
+@pytest.mark.slow
 def test_changed_and_missing_data_and_another_number_of_workers_are_listed(command, write_recipe, tmp_path):
     digits = load_digits()
     for number, (picture, label) in enumerate(zip(digits.images[:60], digits.target[:60], strict=True)):
