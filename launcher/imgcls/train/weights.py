@@ -155,7 +155,7 @@ def fit(
         known = ", ".join(dict.fromkeys(["own", *layouts]))
         more = [f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         raise UserError(
-            f"the weights are not this model's, nothing was loaded: {len(problems)} of {len(own)} tensors differ\n"
+            f"the weights are not this model's, nothing was loaded; differences: {len(problems)}\n"
             + "\n".join(f"    {line}" for line in [*problems[:_SHOWN], *more])
             + f"\n    names were read as '{fitted.layout}'; known layouts: {known}; set weights.layout"
         )
