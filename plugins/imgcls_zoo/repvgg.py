@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imgcls import Layout
-from imgcls_zoo.blocks import ConvNormAct, SqueezeExcite
+from imgcls_zoo.blocks import ConvNormAct, SqueezeExcite, normalised
 from imgcls_zoo.catalog.repvgg import RepVGG as Options
 from imgcls_zoo.translating import paddle
 
@@ -47,12 +47,12 @@ class RepVGGBlock(nn.Module):
         assert isinstance(dense, nn.Conv2d)
         assert isinstance(point, nn.Conv2d)
         branches = [
-            _normalised(dense.weight, self.rbr_dense[1]),
-            _normalised(functional.pad(point.weight, (1, 1, 1, 1)), self.rbr_1x1[1]),
+            normalised(dense.weight, self.rbr_dense[1]),
+            normalised(functional.pad(point.weight, (1, 1, 1, 1)), self.rbr_1x1[1]),
         ]
         if self.rbr_identity is not None:
             identity = nn.init.dirac_(torch.empty_like(dense.weight), dense.groups)
-            branches.append(_normalised(identity, self.rbr_identity))
+            branches.append(normalised(identity, self.rbr_identity))
         kernels, biases = zip(*branches, strict=True)
         fused = nn.Conv2d(
             dense.in_channels,
@@ -66,15 +66,6 @@ class RepVGGBlock(nn.Module):
         )
         fused.load_state_dict({"weight": sum(kernels), "bias": sum(biases)})
         return DeployedBlock(fused, copy.deepcopy(self.se))
-
-
-def _normalised(kernel: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return the kernel and bias of a convolution with the normalisation after it, in float64 for exact sums."""
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
-    return kernel.double() * scale.view(-1, 1, 1, 1), norm.bias.double() - norm.running_mean.double() * scale
 
 
 class DeployedBlock(nn.Module):

@@ -136,12 +136,8 @@ def _model(plan: Plan, weights: Path, device: torch.device) -> nn.Module:
     model = build.model(plan, device)
     classes, channels = len(plan.data.classes), plan.format.channels
     try:
-        fit(model, read(weights), _no_other, classes, channels, plan.model.known_layouts(), adapt=False)
+        fit(model, read(weights), None, classes, channels, plan.model.known_layouts())
     except UserError as error:
         name = plan.model.name
         raise UserError(f"--weights {weights}: are not those of {name} for {classes} classes: {error}") from None
     return model.eval()
-
-
-def _no_other(_classes: int, _channels: int) -> nn.Module:
-    raise AssertionError("asked for only where weights are adapted")

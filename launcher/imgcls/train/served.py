@@ -47,11 +47,7 @@ def load_served(path: Path, device: torch.device) -> Served:
     model = build.model(replace(plan, train=replace(plan.train, sync_batch_norm=False)), device)
     classes, channels = len(plan.data.classes), plan.format.channels
     try:
-        fit(model, read(file), _no_other, classes, channels, {}, adapt=False)
+        fit(model, read(file), None, classes, channels, {})
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     return Served(model.eval(), plan, file)
-
-
-def _no_other(_classes: int, _channels: int) -> nn.Module:
-    raise AssertionError("asked for only where weights are adapted")

@@ -104,25 +104,25 @@ def _without_prefix(tensors: Tensors) -> Tensors:
 def fit(
     model: nn.Module,
     given: Tensors,
-    build: Builder,
+    build: Builder | None,
     classes: int,
     channels: int,
     layouts: Mapping[str, Layout],
     layout: str = "",
-    adapt: bool = True,
 ) -> Fitted:
     """Load tensors into a model: all of them, or none.
 
     Args:
         model: of so many classes and channels; unchanged where this raises.
         given: the file's tensors.
-        build: makes the model for other numbers of classes and channels; used on the meta device.
+        build: makes the model for other numbers of classes and channels, on the meta device, which tells where the
+            head and the first convolution are: the model's own head stays where the file's has another number of
+            classes, and the first convolution's channels are changed. None: both are an error, as every other
+            difference is.
         classes: of the model.
         channels: of the model's images.
         layouts: what other projects name the model's tensors.
         layout: which of them the file has; empty: the one that fits best.
-        adapt: keep the model's own head where the file's has another number of classes, and change the first
-            convolution's channels; otherwise both are an error, as every other difference is.
 
     Raises:
         UserError: tensors are missing, too many, or of another shape; lists them with the nearest names.
@@ -130,7 +130,7 @@ def fit(
     own = model.state_dict()
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     fitted, tensors = _best_layout(own, given, layouts, layout, linear)
-    head, stem = _heads_and_stems(build, classes, channels) if adapt else (set(), set())
+    head, stem = _heads_and_stems(build, classes, channels) if build is not None else (set(), set())
     problems: list[str] = []
     taken: Tensors = {}
     for name, expected in own.items():

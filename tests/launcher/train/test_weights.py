@@ -31,8 +31,8 @@ class Net(nn.Module):
         return nn.functional.interpolate(value[None, None], len(self.positions), mode="linear")[0, 0]
 
 
-def fitted(model, given, classes=5, channels=3, layouts=None, **options):
-    return fit(model, given, Net, classes, channels, layouts or {}, **options)
+def fitted(model, given, classes=5, channels=3, layouts=None, adapt=True, **options):
+    return fit(model, given, Net if adapt else None, classes, channels, layouts or {}, **options)
 
 
 def state(**options):
