@@ -52,14 +52,15 @@ def evaluate(
     values (--set data.root=DIR). Counts are over exactly the images there are; shares are in percent.
     """
     import json
+    import os
 
-    from imgcls.cli.outputs import decoders_quiet
     from imgcls.errors import UserError
+    from imgcls.quiet import libraries_quiet
     from imgcls.report.assessment import lines
     from imgcls.run_folder import write_whole
 
     _refuse(data, overrides, as_json, force)
-    with decoders_quiet():
+    with libraries_quiet(Path(os.devnull)):
         found = _assessed(run_or_checkpoint, data, overrides, split, batch_size)
     text = json.dumps(found) + "\n"
     if as_json == "-":

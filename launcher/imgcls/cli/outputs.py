@@ -1,7 +1,5 @@
-"""What commands write, and where: no file is overwritten unasked, and decoders do not talk in between."""
+"""Where commands write: no file is overwritten unasked."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -26,26 +24,3 @@ def refuse(option: str, path: Path, force: bool) -> None:
         raise UserError(f"{option} {path}: is there already and was left as it is; give another name, or --force")
     if not os.access(folder, os.W_OK):
         raise UserError(f"{option} {path}: cannot be written: the folder is not yours to write in")
-
-
-@contextmanager
-def decoders_quiet() -> Iterator[None]:
-    """Drop what C and C++ code writes on standard error: DALI's decoders do, beside raising an error.
-
-    What Python writes there still comes.
-    """
-    import os
-    import sys
-
-    sys.stderr.flush()
-    before, kept, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
-    try:
-        yield
-    finally:
-        sys.stderr.close()
-        sys.stderr = before
-        os.dup2(kept, 2)
-        os.close(kept)

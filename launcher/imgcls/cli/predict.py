@@ -44,8 +44,11 @@ def predict(
     decoded, resized and cropped as in the run's evaluations. One line an image, in the order given; probabilities
     are the softmax's. Exit code 1 where an image cannot be read: it is named, and the others are answered.
     """
-    from imgcls.cli.outputs import decoders_quiet, refuse
+    import os
+
+    from imgcls.cli.outputs import refuse
     from imgcls.data.pictures import named
+    from imgcls.quiet import libraries_quiet
     from imgcls.train.environment import prepare_environment
 
     if out is not None:
@@ -56,7 +59,7 @@ def predict(
     from imgcls.train.answers import Answering
 
     answering = Answering.load(run_or_checkpoint, batch_size)
-    with _opened(out) as file, decoders_quiet():
+    with _opened(out) as file, libraries_quiet(Path(os.devnull)):
         failed = _answer(answering, names, top, form, file)
     if failed:
         click.echo(f"{failed:,} of {len(names):,} images could not be answered", err=True)

@@ -11,6 +11,7 @@ from imgcls.data.index import Index
 from imgcls.data.loader import Lost, evaluation_batches
 from imgcls.data.pipeline import Evaluation, Machine
 from imgcls.train import build
+from imgcls.train.evaluate import logits_of
 from imgcls.train.served import Served, load_served
 from imgcls.train.step import autocast
 from imgcls.train.world import pick_device, set_threads
@@ -73,11 +74,4 @@ class Answering:
         plan, model = self.served.plan, self.served.model
         precision = autocast(plan.train.precision, self.device)
         for images, labels in batches:
-            n = len(labels)
-            if n < self.batch_size:  # one shape for every pass, as in imgcls.train.evaluate
-                images = torch.cat([images, images.new_zeros(self.batch_size - n, *images.shape[1:])])
-            with torch.no_grad(), precision():
-                logits = model(images)
-                if plan.train.eval_flip:
-                    logits = (logits + model(images.flip(3))) / 2
-            yield logits[:n].float(), labels
+            yield logits_of(model, images, self.batch_size, precision, plan.train.eval_flip), labels

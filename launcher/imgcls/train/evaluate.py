@@ -49,6 +49,31 @@ def correct_within(logits: Tensor, labels: Tensor, k: int) -> Tensor:
 
 
 @torch.no_grad()
+def logits_of(model: nn.Module, images: Tensor, batch_size: int, precision: Autocast, flip: bool) -> Tensor:
+    """Return a model's answers to a batch: float32 (n, classes).
+
+    A short batch is filled up with zeros before the forward pass, so that every pass has one shape and a sample's
+    logits do not depend on how many workers there are; what was filled in is not returned.
+
+    Args:
+        model: in evaluation mode; gives logits.
+        images: (n, C, H, W), n at most ``batch_size``.
+        batch_size: of the forward pass.
+        precision: context of the forward pass.
+        flip: take the mean of an image's logits and its mirror image's.
+    """
+    n = len(images)
+    if n < batch_size:
+        images = torch.cat([images, images.new_zeros(batch_size - n, *images.shape[1:])])
+    with precision():
+        logits = model(images)
+        if flip:
+            logits = (logits + model(images.flip(3))) / 2
+    answers: Tensor = logits[:n].float()
+    return answers
+
+
+@torch.no_grad()
 def evaluate(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
@@ -59,9 +84,6 @@ def evaluate(
     flip: bool = False,
 ) -> Score:
     """Return the score over all ranks' batches, the same on every rank.
-
-    A short batch is filled up with zeros before the forward pass, so that every pass has one shape and a sample's
-    logits do not depend on how many workers there are; what was filled in is not counted.
 
     Args:
         model: gives logits (N, classes).
@@ -78,13 +100,7 @@ def evaluate(
     model.eval()
     for images, labels in batches:
         n = len(labels)
-        if n < batch_size:
-            images = torch.cat([images, images.new_zeros(batch_size - n, *images.shape[1:])])
-        with precision():
-            logits = model(images)
-            if flip:
-                logits = (logits + model(images.flip(3))) / 2
-        logits = logits[:n].float()
+        logits = logits_of(model, images, batch_size, precision, flip)
         first = correct_within(logits, labels, 1).sum()
         fifth = correct_within(logits, labels, min(5, classes)).sum()
         counts += torch.stack([torch.tensor(n, device=world.device), first, fifth])

@@ -306,7 +306,7 @@ class Run:
         if self.average is not None:
             self.average.update(self.state.step)
         # of a mixed image, the class that most of it is of counts as right
-        self.meter.add(*made, targets if targets.ndim == 1 else targets.argmax(1))
+        self.meter.add(step, *made, targets if targets.ndim == 1 else targets.argmax(1))
         if step == 0 or self.meter.steps == 1:
             world.tell("step", step=self.state.step)
         for callback in self.callbacks:
@@ -329,8 +329,8 @@ class Run:
         """Add up all ranks' figures since the last time, log them, and agree on whether to stop."""
         state, world = self.state, self.world
         sums, stop = self.meter.collect(world.leads and world.stop_requested())
-        if sums.bad:
-            raise NotFinite(state.step - sums.bad)
+        if sums.bad >= 0:
+            raise NotFinite(sums.bad)
         state.loss_sum += sums.loss
         state.correct += sums.correct
         state.seen += sums.seen

@@ -11,6 +11,7 @@ from imgcls.train.world import World
 
 _SYNC_SECONDS = 0.25  # how often ranks add up their figures and look for a request to stop
 _MOST_STEPS = 1000
+_NEVER = 2**62  # no step has so high a number
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class Sums:
         loss: sum over the samples.
         correct, seen: samples.
         seconds: that the steps took.
-        bad: how many steps ago the first loss was that is no finite number; 0: there was none.
+        bad: the first step whose loss was no finite number, counted from 0; -1: there was none.
     """
 
     loss: float
     correct: int
     seen: int
     seconds: float
-    bad: int = 0
+    bad: int = -1
 
 
 class Meter:
@@ -42,13 +43,15 @@ class Meter:
         self.world = world
         self.interval = 1
         self.steps = 0
+        self._numbers: list[int] = []
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._sizes: list[int] = []
         self._clock = time.monotonic()
 
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one step of this rank: mean loss, logits (N, classes), labels (N,)."""
+    def add(self, step: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one step of this rank: its number, mean loss, logits (N, classes), labels (N,)."""
+        self._numbers.append(step)
         self._losses.append(loss)
         self._hits.append((logits.argmax(1) == labels).sum())
         self._sizes.append(len(labels))
@@ -64,18 +67,19 @@ class Meter:
         seconds = time.monotonic() - self._clock
         mine = self._sums(float(stop), seconds)
         loss, correct, seen, stops, all_seconds = self.world.sum(mine).tolist()
-        bad = 0 if math.isfinite(loss) else self._first_bad()
+        bad = -1 if math.isfinite(loss) else self._first_bad()
         mean_seconds = all_seconds / self.world.size
         per_step = max(mean_seconds / max(1, len(self._sizes)), 1e-6)
         self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
-        self._losses, self._hits, self._sizes = [], [], []
+        self._numbers, self._losses, self._hits, self._sizes = [], [], [], []
         self._clock = time.monotonic()
         return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6), bad), stops > 0
 
     def _first_bad(self) -> int:
-        bad = [i for i, loss in enumerate(self._losses) if not math.isfinite(loss.item())]
-        ago = len(self._losses) - bad[0] if bad else 0
-        return self.world.most(ago)
+        bad = [
+            step for step, loss in zip(self._numbers, self._losses, strict=True) if not math.isfinite(loss.item())
+        ]
+        return self.world.least(bad[0] if bad else _NEVER)
 
     def _sums(self, stop: float, seconds: float) -> Tensor:
         """Return loss, hits, samples, stop and seconds of this rank, float64 (5,), on its device."""

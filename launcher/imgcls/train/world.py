@@ -68,6 +68,10 @@ class World:
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
         return int(tensor.item())
 
+    def least(self, number: int) -> int:
+        """Return the smallest of all ranks' numbers."""
+        return -self.most(-number)
+
     def share(self, tensors: list[Tensor]) -> None:
         """Overwrite tensors with rank 0's."""
         if self.size > 1:

@@ -212,4 +212,6 @@ def test_the_smallest_are_compiled_without_a_graph_break(name):
     torch._dynamo.reset()
     model = torch.compile(built(name, 7).train(), fullgraph=True, backend="eager")
     outputs = model(torch.randn(2, facts(name)["channels"], size, size))
+    assert main_logits(outputs).shape == (2, 7)
     loss_of(outputs, torch.zeros(2, dtype=torch.int64)).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
