@@ -20,6 +20,7 @@ from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan, Reference
 from imgcls.recipe.schema import Loading, Sampling
 from imgcls.train.callback import Callback, Tracker
+from imgcls.train.criterion import Criterion, Supervised
 from imgcls.train.freeze import freeze
 from imgcls.train.weights import fit, read
 from imgcls.train.world import World
@@ -196,9 +197,9 @@ def optimizer(plan: Plan, of: nn.Module) -> torch.optim.Optimizer:
     return built
 
 
-def loss(plan: Plan, device: torch.device, training: Index) -> nn.Module:
-    """Return the loss, which may weigh classes by how many samples of a training set they have."""
+def criterion(plan: Plan, device: torch.device, training: Index) -> Criterion:
+    """Return the recipe's loss, which may weigh classes by how many samples of a training set they have."""
     classes = len(plan.data.classes)
     counts = np.bincount(training.labels, minlength=classes)
-    built: nn.Module = plan.loss.construct(num_classes=classes, class_counts=counts)
-    return built.to(device)
+    loss: nn.Module = plan.loss.construct(num_classes=classes, class_counts=counts)
+    return Supervised(loss.to(device))

@@ -37,12 +37,19 @@ class Keeper:
         self.scaler = scaler
         self.rate: Any = rate
 
-    def save(self, state: State, plan: str) -> None:
-        """Copy everything and write it in the background; waits for the write before it.
+    def save(self, state: State, plan: str, write: bool) -> None:
+        """Copy everything and write it in the background; waits for the write before it. Called on every rank.
+
+        Args:
+            state: where the run is.
+            plan: as JSON.
+            write: whether this is the rank that writes.
 
         Raises:
             OSError: the write before this one failed.
         """
+        if not write:
+            return
         if self.scaler is not None:
             state.scaler = self.scaler.state_dict()
         if hasattr(self.rate, "state"):

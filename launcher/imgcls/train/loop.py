@@ -3,12 +3,10 @@
 import gc
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import torch
-import torch.utils.deterministic
 from torch import Tensor
 
 from imgcls.data.loader import Batch, evaluation_batches, training_batches
@@ -17,15 +15,17 @@ from imgcls.errors import UserError
 from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder, write_whole
 from imgcls.train import build
+from imgcls.train.announce import announce
 from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
 from imgcls.train.clip import clipping
+from imgcls.train.determinism import set_determinism
 from imgcls.train.evaluate import evaluate
 from imgcls.train.journal import Journal
 from imgcls.train.keeper import Keeper
 from imgcls.train.left_out import LeftOut
 from imgcls.train.meter import Meter
-from imgcls.train.not_finite import NotFinite, report
+from imgcls.train.not_finite import NotFinite, advice, described
 from imgcls.train.parallel import in_parallel
 from imgcls.train.result import result_of
 from imgcls.train.step import Step, autocast, scaler_for, seed_step, set_rate
@@ -83,7 +83,7 @@ class Run:
         self.folder = folder
         self.world = world
         threads = set_threads(plan.workers.cpus, world.size)
-        _set_determinism(plan.train.deterministic)
+        set_determinism(plan.train.deterministic)
         self.precision = autocast(plan.train.precision, world.device)
         if plan.train.precision == "bf16" and world.device.type == "cpu" and plan.train.deterministic:
             self._warn("bf16 on a CPU does not repeat bit for bit (torch 2.13); float32 does")
@@ -95,7 +95,7 @@ class Run:
         self.model = build.model(plan, world.device)
         build.prepare(plan, self.model)
         self.optimizer = build.optimizer(plan, self.model)
-        self.loss = build.loss(plan, world.device, self.inputs.training.index)
+        self.criterion = build.criterion(plan, world.device, self.inputs.training.index)
         self.rate = build.schedule(plan, self.order)
         self.callbacks = build.callbacks(plan)
         self.checkpoints = Checkpoints(folder.checkpoints, plan.checkpoint.keep, self._warn)
@@ -123,7 +123,7 @@ class Run:
             )
         return Step(
             self.parallel,
-            self.loss,
+            self.criterion,
             self.optimizer,
             self.precision,
             settings.accumulate,
@@ -164,27 +164,13 @@ class Run:
         self.world.wait()  # until rank 0 has written what it was writing
         found = self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
         if found < 0:
-            advice = "there is no checkpoint to go back to; set checkpoint.every_steps"
-            raise UserError(f"{self._not_finite(step)}\n{advice}")
-        self._warn(f"{self._not_finite(step)}\ngoing back to step {found}, and passing over that batch")
+            how = "there is no checkpoint to go back to; set checkpoint.every_steps"
+            raise UserError(f"{described(self, step)}\n{how}")
+        self._warn(f"{described(self, step)}\ngoing back to step {found}, and passing over that batch")
         passed_over = [*self.state.passed_over, step]
         self.state = self._restored(found)
         self.state.passed_over = passed_over
         self.meter = Meter(self.world)
-
-    def _not_finite(self, step: int) -> str:
-        text = f"the loss of step {step + 1} is not a finite number"
-        if not self.world.leads:
-            return text
-        return f"{text}; its batch: {report(step, self.order, self.inputs.training.index, self.folder.not_finite)}"
-
-    def _advice(self, step: int) -> str:
-        steps = self.checkpoints.steps()
-        return (
-            f"{self._not_finite(step)}\n"
-            f"last checkpoint before it: {self._relative(steps[0]) if steps else 'none'}; "
-            'lower optimizer.lr, set train.clip_norm, or train.not_finite = "skip" or "rollback"'
-        )
 
     def _finite_everywhere(self, loss: Tensor) -> bool:
         return self.world.most(int(not math.isfinite(loss.item()))) == 0
@@ -198,7 +184,7 @@ class Run:
         """Make all steps that are left."""
         gc.collect()
         gc.freeze()  # what is there by now stays: later collections need not look at it, and take no time
-        self._announce()
+        announce(self)
         for callback in self.callbacks:
             callback.run_began(self)
         stopped = self._train_from_checkpoints()
@@ -220,27 +206,6 @@ class Run:
             self.checkpoints.finish()
             self.journal.close()
 
-    def _announce(self) -> None:
-        order, state = self.order, self.state
-        if self.world.leads:
-            for index in (self.inputs.training.index, self.inputs.evaluation.index):
-                for path, reason in index.left_out:
-                    self.left_out(path, reason)
-        self.world.tell(
-            "run",
-            step=state.step,
-            total_steps=order.total_steps,
-            steps_per_epoch=order.steps_per_epoch,
-            epochs=self.plan.train.epochs,
-            workers=self.world.size,
-            device=str(self.world.device),
-            parameters=sum(p.numel() for p in self.model.parameters()),
-            train=order.n,
-            validation=len(self.inputs.evaluation.index),
-            classes=len(self.plan.data.classes),
-            top1=state.metrics.get("top1"),
-        )
-
     def _train_from_checkpoints(self) -> bool:
         """Make the steps, perhaps some of them again; return whether the user asked to stop."""
         while True:
@@ -249,7 +214,7 @@ class Run:
             except NotFinite as error:
                 self._finish_writing()
                 if self.plan.train.not_finite != "rollback":
-                    raise UserError(self._advice(error.step)) from None
+                    raise UserError(advice(self, error.step)) from None
                 self._roll_back(error.step)
 
     def _train(self) -> bool:
@@ -268,7 +233,7 @@ class Run:
         batches = training_batches(
             self.inputs.training, self.order, self.state.step, world.rank, world.size, self.machine, self.lost
         )
-        for batch in batches:
+        for batch in self._awaited(batches):
             self._step(batch)
             stop = self._sync() if self._sync_is_due() else False
             if stop:
@@ -281,6 +246,17 @@ class Run:
             elif self._is_due(self.plan.checkpoint.every_steps, self.state.step):
                 self._save()
         return False
+
+    def _awaited(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield batches, and let the watch know what this rank is waiting for."""
+        pulse = self.world.pulse
+        while True:
+            pulse(self.state.step, "reading a batch")
+            batch = next(batches, None)
+            if batch is None:
+                return
+            pulse(self.state.step, "forward, backward and update")
+            yield batch
 
     def _is_over(self) -> bool:
         return self.state.step == self.order.total_steps or self.state.stopped_early
@@ -301,7 +277,7 @@ class Run:
         made = self.step(images, targets, share)
         self.state.step += 1
         if made is None:
-            self._warn(f"{self._not_finite(step)}; the update is left out")
+            self._warn(f"{described(self, step)}; the update is left out")
             return
         if self.average is not None:
             self.average.update(self.state.step)
@@ -309,6 +285,7 @@ class Run:
         self.meter.add(step, *made, targets if targets.ndim == 1 else targets.argmax(1))
         if step == 0 or self.meter.steps == 1:
             world.tell("step", step=self.state.step)
+        world.pulse(self.state.step, "callbacks")
         for callback in self.callbacks:
             callback.step_ended(self)
 
@@ -328,6 +305,7 @@ class Run:
     def _sync(self) -> bool:
         """Add up all ranks' figures since the last time, log them, and agree on whether to stop."""
         state, world = self.state, self.world
+        world.pulse(state.step, "adding up figures")
         sums, stop = self.meter.collect(world.leads and world.stop_requested())
         if sums.bad >= 0:
             raise NotFinite(sums.bad)
@@ -385,6 +363,7 @@ class Run:
     def _evaluate(self, number: int) -> None:
         world, state, size = self.world, self.state, self.plan.train.eval_batch_size
         self.world.tell("evaluating", epoch=number)
+        world.pulse(state.step, "evaluating")
         batches = evaluation_batches(self.inputs.evaluation, size, world.rank, world.size, self.machine, self.lost)
         classes = len(self.plan.data.classes)
         flip = self.plan.train.eval_flip
@@ -407,27 +386,14 @@ class Run:
 
     def _save(self) -> None:
         self.state.seconds = time.monotonic() - self.began
-        if self.world.leads:
-            self.keeper.save(self.state, self.plan.to_json())
+        self.world.pulse(self.state.step, "saving a checkpoint")
+        self.keeper.save(self.state, self.plan.to_json(), write=self.world.leads)
         for callback in self.callbacks:
             callback.checkpoint_saved(self)
 
     def _finish_writing(self) -> None:
         if self.world.leads:
             self.checkpoints.finish()
-
-    def _relative(self, step: int) -> str:
-        return str(self.checkpoints.path(step).relative_to(self.folder.path))
-
-
-def _set_determinism(wanted: bool) -> None:
-    torch.backends.cudnn.benchmark = not wanted
-    torch.backends.cudnn.deterministic = wanted
-    # an operator without a deterministic form is named in the worker's log, not refused; the better known
-    # use_deterministic_algorithms does the same, and imports torch's compiler, over a second
-    torch.set_deterministic_debug_mode("warn" if wanted else "default")
-    # the loop reads no memory that it has not written
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _rounded(value: float) -> float:

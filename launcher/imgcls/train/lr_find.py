@@ -167,7 +167,7 @@ def _step(plan: Plan, inputs: Inputs, device: torch.device) -> Step:
     build.prepare(plan, model)
     return Step(
         model.train(),
-        build.loss(plan, device, inputs.training.index),
+        build.criterion(plan, device, inputs.training.index),
         build.optimizer(plan, model),
         autocast(settings.precision, device),
         # batch norm then sees what each worker's would see, and memory is a worker's

@@ -2,10 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgcls.data.index import Index
 from imgcls.data.order import Order
 from imgcls.run_folder import write_whole
+
+if TYPE_CHECKING:
+    from imgcls.train.loop import Run
 
 _SHOWN = 6
 
@@ -40,3 +44,22 @@ def report(step: int, order: Order, index: Index, file: Path) -> str:
     listed = ", ".join(paths[:_SHOWN])
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return f"{listed}{more}; all of them are in {file}"
+
+
+def described(run: "Run", step: int) -> str:
+    """Say which step it was, and on rank 0 of which samples; they are written down too."""
+    text = f"the loss of step {step + 1} is not a finite number"
+    if not run.world.leads:
+        return text
+    return f"{text}; its batch: {report(step, run.order, run.inputs.training.index, run.folder.not_finite)}"
+
+
+def advice(run: "Run", step: int) -> str:
+    """Say what a run that ends because of a step should be told."""
+    steps = run.checkpoints.steps()
+    last = str(run.checkpoints.path(steps[0]).relative_to(run.folder.path)) if steps else "none"
+    return (
+        f"{described(run, step)}\n"
+        f"last checkpoint before it: {last}; "
+        'lower optimizer.lr, set train.clip_norm, or train.not_finite = "skip" or "rollback"'
+    )

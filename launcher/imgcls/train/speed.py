@@ -22,10 +22,11 @@ def images_per_second(plan: Plan, device: torch.device, batch_size: int, seconds
     """
     form, classes = plan.format, len(plan.data.classes)
     model = build.model(plan, device)
-    optimizer, loss = build.optimizer(plan, model), build.loss(plan, device, build.inputs(plan).training.index)
+    optimizer = build.optimizer(plan, model)
+    criterion = build.criterion(plan, device, build.inputs(plan).training.index)
     images = torch.randn(batch_size, form.channels, form.size, form.size, device=device)
     labels = torch.arange(batch_size, device=device) % classes
-    update = Step(model, loss, optimizer, autocast(plan.train.precision, device))
+    update = Step(model, criterion, optimizer, autocast(plan.train.precision, device))
 
     def step(n: int) -> float:
         """Return the seconds that a step on n images took."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from imgcls.train.criterion import Criterion
+
 Autocast = Callable[[], AbstractContextManager[object]]
 
 _REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -39,7 +41,7 @@ class Step:
     Attributes:
         model: gives logits (N, classes), perhaps with those of further heads; averages gradients over ranks if
             there are several.
-        loss_of: mean loss of logits and targets.
+        criterion: the loss of its outputs.
         optimizer: with its learning rate set before each update.
         precision: context of the forward pass.
         accumulate: parts that a rank's samples are cut into, one forward and backward pass each.
@@ -50,7 +52,7 @@ class Step:
     """
 
     model: nn.Module
-    loss_of: nn.Module
+    criterion: Criterion
     optimizer: torch.optim.Optimizer
     precision: Autocast
     accumulate: int = 1
@@ -114,12 +116,9 @@ class Step:
     def _pass(self, images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:
         with self.precision():
             outputs = self.model(images)
-        logits, auxiliary = outputs if isinstance(outputs, tuple) else (outputs, ())
-        loss = self.loss_of(logits.float(), targets)
-        for weight, others in auxiliary:
-            loss = loss + weight * self.loss_of(others.float(), targets)
+        loss, logits = self.criterion(images, outputs, targets)
         scaled = loss if share == 1 else loss * share
-        (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()
+        (scaled if self.scaler is None else self.scaler.scale(scaled)).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), logits.detach()
 
     def _ascend(self, ascend: Callable[[], None], images: Tensor, targets: Tensor, share: float) -> None:

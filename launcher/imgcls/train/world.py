@@ -17,6 +17,10 @@ def _silent(_event: Mapping[str, Any]) -> None:
     pass
 
 
+def _unwatched(_step: int, _doing: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class World:
     """This process's place, and what it does together with the others.
@@ -27,6 +31,8 @@ class World:
         local_rank: number among the processes of this host.
         emit: takes events for the live view; used on rank 0.
         stop_requested: tells whether the user wants the run to end.
+        device: of this process's tensors.
+        pulse: is told, at each change, how many updates have been made and what this process does now; cheap.
     """
 
     rank: int = 0
@@ -35,6 +41,7 @@ class World:
     emit: Emit = _silent
     stop_requested: Callable[[], bool] = lambda: False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    pulse: Callable[[int, str], None] = _unwatched
 
     @property
     def leads(self) -> bool:

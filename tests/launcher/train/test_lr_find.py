@@ -70,13 +70,14 @@ def test_the_first_losses_are_those_of_the_runs_own_batches(make_plan):
     plan = make_plan()
     found = find(plan, 10, 1e-12, 1e-11, quiet)  # more steps than the 4 of an epoch, and none that changes a thing
     inputs, device = build.inputs(plan), torch.device("cpu")
-    model, loss = build.model(plan, device).train(), build.loss(plan, device, inputs.training.index)
+    model, criterion = build.model(plan, device).train(), build.criterion(plan, device, inputs.training.index)
     machine = build.machine(plan.loading, device, 1)
     batches = training_batches(inputs.training, inputs.order, 0, 0, 1, machine)
     for step, (batch, measured) in enumerate(zip(batches, found.losses, strict=False)):
         seed_step(plan.seed, step, 0)  # of dropout
         with torch.no_grad():
-            assert float(loss(model(batch.images), batch.labels)) == pytest.approx(measured, abs=1e-5)
+            loss, _ = criterion(batch.images, model(batch.images), batch.labels)
+            assert float(loss) == pytest.approx(measured, abs=1e-5)
     assert len(found.losses) == 10
     assert not found.diverged
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from imgcls.train.criterion import Supervised
 from imgcls.train.step import Step, autocast, seed_step, set_rate
 
 
@@ -25,7 +26,7 @@ def gradients(images, labels, share):
         def forward(self, logits, labels):
             return super().forward(logits.double(), labels)
 
-    Step(model, Double(), optimizer, nullcontext)(images, labels, share)
+    Step(model, Supervised(Double()), optimizer, nullcontext)(images, labels, share)
     assert all(parameter.grad is None for parameter in model.parameters())
     return optimizer.kept
 
@@ -53,7 +54,7 @@ def test_a_step_returns_the_unscaled_loss_and_detached_logits():
     images, labels = torch.randn(5, 1, 2, 2), torch.tensor([0, 1, 2, 0, 1])
     expected = nn.functional.cross_entropy(model(images), labels)
     before = model[1].weight.clone()
-    loss, logits = Step(model, nn.CrossEntropyLoss(), optimizer, nullcontext)(images, labels, 1.7)
+    loss, logits = Step(model, Supervised(nn.CrossEntropyLoss()), optimizer, nullcontext)(images, labels, 1.7)
     assert torch.equal(loss, expected)
     assert logits.shape == (5, 3)
     assert not loss.requires_grad

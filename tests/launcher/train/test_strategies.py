@@ -14,6 +14,7 @@ from imgcls.plan import Reference
 from imgcls.train import meter
 from imgcls.train.average import MovingAverage
 from imgcls.train.clip import clip_adaptively, clipping
+from imgcls.train.criterion import Supervised
 from imgcls.train.loop import Run, train
 from imgcls.train.step import Step
 from imgcls.train.world import World
@@ -77,7 +78,7 @@ def test_a_run_that_was_stopped_continues_exactly(make_plan, make_folder, name):
 
 def step_of(model, **options):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    return Step(model, nn.CrossEntropyLoss(), optimizer, torch.enable_grad, **options)
+    return Step(model, Supervised(nn.CrossEntropyLoss()), optimizer, torch.enable_grad, **options)
 
 
 @pytest.mark.parametrize("parts", [2, 3, 5, 50])

@@ -1,0 +1,29 @@
+"""What a run says of itself before its first step."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgcls.train.loop import Run
+
+
+def announce(run: "Run") -> None:
+    """Emit the event ``run``, and name the images that were left out when the data was indexed."""
+    order, state, training, evaluation = run.order, run.state, run.inputs.training, run.inputs.evaluation
+    if run.world.leads:
+        for index in (training.index, evaluation.index):
+            for path, reason in index.left_out:
+                run.left_out(path, reason)
+    run.world.tell(
+        "run",
+        step=state.step,
+        total_steps=order.total_steps,
+        steps_per_epoch=order.steps_per_epoch,
+        epochs=run.plan.train.epochs,
+        workers=run.world.size,
+        device=str(run.world.device),
+        parameters=sum(p.numel() for p in run.model.parameters()),
+        train=order.n,
+        validation=len(evaluation.index),
+        classes=len(run.plan.data.classes),
+        top1=state.metrics.get("top1"),
+    )
