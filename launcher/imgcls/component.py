@@ -40,6 +40,8 @@ class Component:
             ``std`` (of values in 0..1), ``eval_resize`` (pixels, shorter side) and ``interpolation`` are
             what a recipe gets that does not set them itself; ``params_m`` and ``macs_g`` (parameters in
             millions, multiply-adds in billions), ``top1`` (percent), ``year`` and ``paper`` are listed.
+            For an optimizer, ``fsdp`` is False where it does not get the same from weights of which each
+            worker has a part, as one may that treats a weight as a matrix.
         layouts: of a model, where the names that other projects' weight files have are translated:
             ``"module:attribute"`` of a function from the options to a mapping of name -> :class:`Layout`;
             imported in the worker. Empty: files must have the model's own names.

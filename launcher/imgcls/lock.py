@@ -35,6 +35,7 @@ class Lock:
         modules: top-level modules in which a package's code is looked for where it lists no files of its own.
         data: split -> digest of its index.
         weights: SHA-256 of the file that the model starts from; None: it starts at random.
+        teacher: SHA-256 of the file of the teacher that the model learns from; None: there is none.
         platform: of the driver; for information.
         folder: where the command was given; a recipe's relative paths begin there.
         changed: what became another while the run was continued, a line each.
@@ -50,6 +51,7 @@ class Lock:
     weights: str | None
     platform: dict[str, Any]
     folder: str
+    teacher: str | None = None
     changed: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
@@ -64,6 +66,7 @@ def make(recipe: "Recipe", plan: "Plan") -> Lock:
     # what the recipe is expected to reach says nothing of one that the command line changed
     told = replace(recipe, expect=None) if recipe.overridden else recipe
     modules = _modules(plan)
+    teacher = None if plan.distill is None else plan.distill.weights
     return Lock(
         recipe=to_toml(told),
         seed=plan.seed,
@@ -75,6 +78,7 @@ def make(recipe: "Recipe", plan: "Plan") -> Lock:
         weights=None if plan.weights is None else plan.weights.sha256,
         platform=this_platform(),
         folder=str(Path.cwd()),
+        teacher=None if teacher is None else teacher.sha256,
     )
 
 
@@ -113,7 +117,8 @@ def read(folder: RunFolder) -> Lock:
         tree = read_json(path)
         if tree["layout"] != _LAYOUT:
             raise UserError(f"{path}: was written by another version of imgcls; its layout is {tree['layout']}")
-        lock = Lock(**{each.name: tree[each.name] for each in fields(Lock)})
+        # locks of runs before there were teachers have no word of them
+        lock = Lock(**{each.name: {"teacher": None, **tree}[each.name] for each in fields(Lock)})
         _check(lock)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is damaged ({type(error).__name__}: {error}); nothing was started") from None
@@ -121,7 +126,8 @@ def read(folder: RunFolder) -> Lock:
 
 
 def _check(lock: Lock) -> None:
-    kinds = {"recipe": str, "seed": int, "workers": int, "weights": str | None, "folder": str, "changed": list}
+    kinds: dict[str, Any] = {"recipe": str, "seed": int, "workers": int, "folder": str, "changed": list}
+    kinds |= {"weights": str | None, "teacher": str | None}
     for each in fields(Lock):
         if not isinstance(getattr(lock, each.name), kinds.get(each.name, dict)):
             raise TypeError(f"{each.name} is not of its type")
@@ -142,7 +148,7 @@ def differences(old: Lock, new: Lock) -> list[str]:
     rows += _rows("", old.versions, new.versions)
     rows += _rows("code of ", old.code, new.code)
     rows += _rows("data, ", old.data, new.data)
-    rows.append(("weights", old.weights, new.weights))
+    rows += [("weights", old.weights, new.weights), ("teacher", old.teacher, new.teacher)]
     return [f"{what}: was {was}, is {now}" for what, was, now in rows if was != now]
 
 
@@ -179,3 +185,5 @@ def _modules(plan: "Plan") -> dict[str, list[str]]:
 def _references(plan: "Plan") -> Iterator["Reference"]:
     yield from (plan.data.dataset, plan.model, plan.optimizer, plan.schedule, plan.loss)
     yield from (*plan.augment, *plan.callback, *plan.track)
+    if plan.distill is not None:
+        yield plan.distill.model

@@ -1,14 +1,14 @@
 """Recipe + plugins + data -> Plan: plain data that a worker obeys and a run's folder carries."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcls.component import Layout, load, reference_to
-from imgcls.recipe.schema import Checkpointing, Loading, OnBadImage, Sampling, Train, Workers
+from imgcls.recipe.schema import Checkpointing, Loading, OnBadImage, Progressive, Sampling, Train, Workers
 from imgcls.weights import Weights
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _RECORDED = ("imgcls", "torch", "ray", "nvidia-dali-cuda130", "nvidia-dali-cuda120", "numpy")
 # where and how a run is carried out: another value continues the same run
 _CIRCUMSTANCES = ("name", "workers", "loading", "checkpoint", "track", "versions")
+# of training: what changes memory and time alone
+_TRAIN_CIRCUMSTANCES = ("parallel", "activation_checkpointing")
 # of a component: where it is from follows from its name
 _UNSAID = ("origin", "layouts")
 _GREY = {"channels": 1, "mean": (0.5,), "std": (0.5,)}
@@ -76,6 +78,7 @@ class Format:
         std: a value a channel, in 0..1.
         eval_resize: shorter side in pixels before the evaluation's centre crop.
         interpolation: one of recipe.schema.Interpolation.
+        train_size: height and width in pixels in training, where it is another; None: ``size``.
     """
 
     size: int
@@ -84,6 +87,16 @@ class Format:
     std: tuple[float, ...]
     eval_resize: int
     interpolation: str
+    train_size: int | None = None
+
+    @property
+    def training(self) -> "Format":
+        """What the model is given in training, at the end of it where images grow."""
+        return self if self.train_size is None else self.at(self.train_size)
+
+    def at(self, size: int) -> "Format":
+        """Return the same for images of another size; a resize before a centre crop keeps its ratio to it."""
+        return replace(self, size=size, eval_resize=round(self.eval_resize * size / self.size), train_size=None)
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,29 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """What a model learns from, beside the labels or in their place.
+
+    Attributes:
+        method: one of recipe.schema.Distill's.
+        temperature: that logits are divided by where two models are compared.
+        weight: of the other model in the loss.
+        model: the teacher's; of dml the second one.
+        format: of the teacher's images; None of dml, whose models see the same.
+        weights: the teacher's; None of dml.
+        seen: digest of the index of the images that the teacher was trained on; empty: not known.
+    """
+
+    method: str
+    temperature: float
+    weight: float
+    model: Reference
+    format: Format | None
+    weights: Weights | None
+    seen: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a run depends on."""
 
@@ -129,6 +165,8 @@ class Plan:
     loading: Loading
     workers: Workers
     versions: dict[str, str]
+    distill: Distillation | None = None
+    progressive: Progressive = field(default_factory=Progressive)
 
     def to_json(self) -> str:
         """Return the plan as JSON text."""
@@ -148,11 +186,17 @@ class Plan:
         tree = json.loads(self.to_json())
         for key in _CIRCUMSTANCES:
             del tree[key]
+        for key in _TRAIN_CIRCUMSTANCES:
+            del tree["train"][key]
         for split in ("train", "validation"):
             tree["data"][split] = tree["data"][split]["digest"]
         del tree["data"]["dataset"], tree["data"]["on_bad_image"]
         # of weights, what is in the file counts, not where it was found
         tree["weights"] = None if self.weights is None else self.weights.sha256
+        if self.distill is None:
+            del tree["distill"]
+        else:
+            tree["distill"]["weights"] = self.distill.weights.sha256 if self.distill.weights else None
         return dict(_flat(tree))
 
 
@@ -182,7 +226,13 @@ def differences(old: Plan, new: Plan) -> list[str]:
     ]
 
 
-def make(recipe: "Recipe", data: Data, name: str, weights: Weights | None = None) -> Plan:
+def make(
+    recipe: "Recipe",
+    data: Data,
+    name: str,
+    weights: Weights | None = None,
+    distill: Distillation | None = None,
+) -> Plan:
     """Return the plan of a run.
 
     Args:
@@ -190,10 +240,12 @@ def make(recipe: "Recipe", data: Data, name: str, weights: Weights | None = None
         data: from ``imgcls.data.prepare``.
         name: of the run.
         weights: the file that the model starts from.
+        distill: from ``imgcls.distillation``.
 
     Raises:
         UserError: values that do not go together.
     """
+    _check_memory_savers(recipe)
     workers = max(1, recipe.workers.count)
     train = recipe.train
     if train.batch_size < workers:
@@ -232,7 +284,25 @@ def make(recipe: "Recipe", data: Data, name: str, weights: Weights | None = None
         loading=recipe.loading,
         workers=recipe.workers,
         versions=_versions(),
+        distill=distill,
+        progressive=recipe.progressive,
     )
+
+
+def _check_memory_savers(recipe: "Recipe") -> None:
+    train, optimizer = recipe.train, recipe.optimizer.found
+    if train.activation_checkpointing and train.compile:
+        text = "true does not go with train.compile = true; set one of them to false"
+        raise recipe.error(("train", "activation_checkpointing"), text)
+    if train.parallel != "fsdp":
+        return
+    for name in ("channels_last", "compile"):
+        if getattr(train, name):
+            text = f'"fsdp" does not go with train.{name} = true; set it to false, or "ddp"'
+            raise recipe.error(("train", "parallel"), text)
+    if not optimizer.component.facts.get("fsdp", True):
+        text = f'"fsdp" does not go with the optimizer {optimizer.name}, which needs whole weights; set "ddp"'
+        raise recipe.error(("train", "parallel"), text)
 
 
 def resolve_format(recipe: "Recipe") -> Format:
@@ -244,6 +314,7 @@ def resolve_format(recipe: "Recipe") -> Format:
     facts, own = recipe.model.found.component.facts, recipe.input
     published = int(facts.get("input_size", 224))
     size = own.size or published
+    train_size = None if own.train_size == size else own.train_size  # one way to say that it is the same
     channels = own.channels or int(facts.get("channels", 3))
     same = channels == facts.get("channels", 3)
     fallback = {**(_GREY if channels == 1 else _RGB), **(facts if same else {})}
@@ -256,13 +327,28 @@ def resolve_format(recipe: "Recipe") -> Format:
         std=_per_channel(recipe, "std", own.std or tuple(fallback["std"]), channels),
         eval_resize=own.eval_resize or resize,
         interpolation=own.interpolation or str(facts.get("interpolation", "bilinear")),
+        train_size=train_size,
     )
     if found.eval_resize < found.size:
         text = f"{found.eval_resize} is less than input.size = {found.size}"
         raise recipe.error(("input", "eval_resize"), text)
     if min(found.std) <= 0:
         raise recipe.error(("input", "std"), f"must be above 0, got {list(found.std)}")
+    _check_growth(recipe, found.training.size)
     return found
+
+
+def _check_growth(recipe: "Recipe", size: int) -> None:
+    """Raise a UserError where images cannot grow as the recipe says up to the size that they have in training."""
+    growing = recipe.progressive
+    if growing.size is None:
+        return
+    if growing.size >= size:
+        text = f"{growing.size} is not less than the {size} pixels of training that images grow to; lower it"
+        raise recipe.error(("progressive", "size"), text)
+    if growing.end is not None and growing.end <= growing.begin:
+        text = f"must be more than progressive.begin = {growing.begin}, got {growing.end}"
+        raise recipe.error(("progressive", "end"), text)
 
 
 def _per_channel(recipe: "Recipe", name: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:

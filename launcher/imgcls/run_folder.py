@@ -5,12 +5,14 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgcls.errors import UserError
+
+_PROBE = 1 << 16  # bytes: what plan, recipe and lock take
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,16 @@ class RunFolder:
         return self.path / "logs"
 
     @property
+    def stacks(self) -> Path:
+        """Folder of what the workers were doing when one of them hung: a text file a rank."""
+        return self.logs / "stacks"
+
+    @property
+    def places(self) -> Path:
+        """Folder of what each rank notes of where it is, while it runs; see ``imgcls.hang``."""
+        return self.logs / "places"
+
+    @property
     def errors(self) -> Path:
         """Folder of what went wrong in the workers of this launch."""
         return self.path / "errors"
@@ -78,6 +90,18 @@ class RunFolder:
     def stop(self) -> Path:
         """Its presence asks the workers to write a checkpoint and end."""
         return self.path / "stop"
+
+    def ask_to_stop(self) -> None:
+        """Ask the workers to end; to be asked again, for the storage may not take it now."""
+        with suppress(OSError):
+            self.stop.touch()
+
+    def is_stop_asked(self) -> bool:
+        """Whether the workers are asked to end; False where the storage cannot say."""
+        try:
+            return self.stop.exists()
+        except OSError:
+            return False
 
     @property
     def index_cache(self) -> Path:
@@ -100,11 +124,13 @@ class RunFolder:
             for folder in (self.path, self.checkpoints, self.logs, self.errors):
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.path / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            try:
+                probe.write_bytes(bytes(_PROBE))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
-                f"the storage {self.path} cannot be written: {error.strerror}; set --storage"
+                f"the storage {self.path} cannot be written: {error.strerror}; free space or set --storage"
             ) from None
 
     @contextmanager
@@ -132,18 +158,23 @@ class RunFolder:
         """Forget what the last launch left for its own live view."""
         self.stop.unlink(missing_ok=True)
         self.events.write_text("")
-        for record in self.errors.glob("*.json"):
-            record.unlink()
+        for left in (*self.errors.glob("*.json"), *self.places.glob("*.json"), *self.stacks.glob("*.txt")):
+            left.unlink()
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that readers and a crash find the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def read_json(path: Path) -> Any:

@@ -1,6 +1,9 @@
 """Metrics as CSV, for spreadsheets: ``metrics-train.csv``, ``metrics-evaluation.csv``, and so on."""
 
+import contextlib
 import csv
+import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,15 +41,27 @@ class CsvTracker(Tracker):
                 file.writelines([lines[0], *kept])
 
     def log(self, record: Mapping[str, object]) -> None:
-        """Append one record."""
+        """Append one record.
+
+        Raises:
+            OSError: storage fails; the file is as it was.
+        """
         row = {key: value for key, value in record.items() if key != "kind"}
         path = self._file(str(record["kind"]))
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        size = path.stat().st_size if path.exists() else 0
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(row))
+        if size == 0:
+            writer.writeheader()
+        writer.writerow(row)
+        try:
+            with path.open("a", newline="", encoding="utf-8") as file:
+                file.write(text.getvalue())
+        except OSError:
+            # a part of it may be there, and it will be given again
+            with contextlib.suppress(OSError):
+                os.truncate(path, size)
+            raise
 
 
 def build(options: Csv, folder: Path) -> CsvTracker:

@@ -1,8 +1,9 @@
-"""The bare side of steps.py: a training script as one would write it for torchrun, data in memory as tensors.
+"""The bare side of steps.py: a training script as one would write it, data in memory as tensors.
 
 torchrun --nproc-per-node 2 tests/benchmarks/bare_ddp.py --model resnet18 --seconds 10
+python tests/benchmarks/bare_ddp.py --model resnet18 --threads 2 --seconds 10
 
-It keeps no metrics and has no schedule. Rank 0 prints a measure.Speed as JSON.
+Started by torchrun it uses DDP, else it is a plain loop in one process. It keeps no metrics and has no schedule. Rank 0 prints a measure.Speed as JSON.
 """
 
 import argparse
@@ -32,16 +33,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64, help="samples of a step, over all ranks")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warm-up", type=int, default=20, help="steps that are not timed")
+    parser.add_argument("--threads", type=int, default=1, help="torch's, of each process")
     parser.add_argument("--plain-ddp", action="store_true", help="DDP's defaults: buffers are sent at each step")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    torch.set_num_threads(options.threads)
+    ranks = int(os.environ.get("WORLD_SIZE", 0))  # 0: not started by torchrun
     model = build(options.model, options.channels)
-    settings = {} if options.plain_ddp else {"broadcast_buffers": False, "gradient_as_bucket_view": True}
-    parallel = DistributedDataParallel(model, **settings)
+    parallel = in_parallel(model, options.plain_ddp) if ranks else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     loss_of = nn.CrossEntropyLoss()
-    images, labels = data(options.batch // dist.get_world_size(), options.size, options.channels)
+    images, labels = data(options.batch // max(1, ranks), options.size, options.channels)
 
     def step(number: int) -> None:
         loss = loss_of(parallel(images[number % len(images)]), labels[number % len(images)])
@@ -53,15 +54,24 @@ def main() -> None:
         step(number)
     per_step = agreed(options.warm_up, step)
     steps = max(10, round(options.seconds / per_step))
-    dist.barrier()
-    watch = measure.Watch(os.getppid())  # torchrun, and so both ranks
+    if ranks:
+        dist.barrier()
+    watch = measure.Watch(os.getppid() if ranks else os.getpid())  # torchrun, and so both ranks
     for number in range(steps):
         step(number)
     speed = watch.stop(steps)
-    dist.barrier()
-    if dist.get_rank() == 0:
+    if ranks:
+        dist.barrier()
+    if not ranks or dist.get_rank() == 0:
         print(json.dumps(asdict(speed)), flush=True)
-    dist.destroy_process_group()
+    if ranks:
+        dist.destroy_process_group()
+
+
+def in_parallel(model: nn.Module, plain: bool) -> nn.Module:
+    dist.init_process_group("gloo")
+    settings = {} if plain else {"broadcast_buffers": False, "gradient_as_bucket_view": True}
+    return DistributedDataParallel(model, **settings)
 
 
 def build(name: str, channels: int) -> nn.Module:
@@ -73,7 +83,7 @@ def build(name: str, channels: int) -> nn.Module:
 
 def data(batch: int, size: int, channels: int, batches: int = 64) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Return batches of normalised noise of fixed seed: what the pixels are takes no time."""
-    generator = torch.Generator().manual_seed(int(os.environ["RANK"]))
+    generator = torch.Generator().manual_seed(int(os.environ.get("RANK", 0)))
     images = torch.randn(batches * batch, channels, size, size, generator=generator)
     labels = torch.randint(CLASSES, (batches * batch,), generator=generator)
     return list(images.split(batch)), list(labels.split(batch))
@@ -85,7 +95,8 @@ def agreed(count: int, step: Callable[[int], None]) -> float:
     for number in range(count):
         step(number)
     seconds = torch.tensor((time.perf_counter() - began) / count, dtype=torch.float64)
-    dist.broadcast(seconds, 0)
+    if dist.is_initialized():
+        dist.broadcast(seconds, 0)
     return float(seconds)
 
 

@@ -1,9 +1,10 @@
-"""Steps a second: ``imgcls launch --workers 2`` against a bare torchrun DDP script (bare_ddp.py).
+"""Steps a second: ``imgcls launch`` against a bare script (bare_ddp.py), in one process and on two workers.
 
-Run as ``python tests/benchmarks/steps.py [--models resnet18 lenet5_28] [--rounds 4] [--seconds 10]``.
+Run as ``python tests/benchmarks/steps.py [--models resnet18 ...] [--workers 0 2] [--rounds 4] [--seconds 10]``.
 
-Each round runs the real command, from Fashion-MNIST's files through DALI and Ray Train with metrics, then the bare
-script. Both have the same model, batch, optimizer, DDP settings and one torch thread a process.
+Each round runs the real command, from Fashion-MNIST's files through DALI with metrics, then the bare script:
+``--workers 0`` against a plain loop, ``--workers 2``, which is Ray Train, against torchrun and DDP. Both sides have
+the same model, batch, optimizer, DDP settings and torch threads: one a worker, all CPUs in one process.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 import measure
 from measure import Speed, say
 
-WORKERS = 2
+GOALS = {0: 0.98, 2: 0.97}  # workers: the ratio of steps a second
 RECIPE = """
 seed = 1
 model = "{model}"
@@ -33,41 +35,66 @@ train = {{ epochs = 1000, batch_size = {batch}, last_batch = "drop", evaluate_ev
 name = "horizontal_flip"
 """
 # model: size in pixels, channels, global batch
-CASES = {"resnet18": (32, 1, 64), "lenet5_28": (28, 1, 128)}
+CASES = {"resnet18": (32, 1, 64), "resnet20_cifar": (28, 1, 128), "lenet5_28": (28, 1, 128)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--workers", nargs="+", type=int, default=list(GOALS), choices=list(GOALS))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=10, help="timed in each run")
     parser.add_argument("--warm-up", type=float, default=2.5, help="seconds that are not timed")
     parser.add_argument("--plain-ddp", action="store_true", help="DDP's defaults on the bare side")
     options = parser.parse_args()
-    measure.header("Steps: imgcls launch --workers 2 against bare torchrun DDP")
+    measure.header("Steps: imgcls launch against a bare loop, and against bare torchrun DDP")
     reached = []
     for model in options.models:
-        size, channels, batch = CASES[model]
-        say(
-            f"\n{model}, {size}x{size} pixels, {channels} channel(s), global batch {batch}, {WORKERS} processes "
-            f"with 1 torch thread each; {options.seconds:g} s timed after a warm-up"
-        )
-        sides: dict[str, Callable[[], Speed]] = {
-            "imgcls": lambda m=model: launched(m, options.seconds, options.warm_up),
-            "bare": lambda m=model: bare(m, options.seconds, options.plain_ddp),
-        }
-        found = measure.in_turn(sides, options.rounds, "steps/s")
-        reached.append(measure.ratio(found, "imgcls", "bare", 0.95))
+        for workers in options.workers:
+            size, channels, batch = CASES[model]
+            say(
+                f"\n{model}, {size}x{size} pixels, {channels} channel(s), global batch {batch}, "
+                f"{processes(workers)}; {options.seconds:g} s timed after a warm-up"
+            )
+            sides: dict[str, Callable[[], Speed]] = {
+                "imgcls": lambda m=model, w=workers: launched(m, w, options.seconds, options.warm_up),
+                "bare": lambda m=model, w=workers: bare(m, w, options.seconds, options.plain_ddp),
+            }
+            found = measure.in_turn(sides, options.rounds, "steps/s")
+            reached.append(measure.ratio(found, "imgcls", "bare", GOALS[workers]))
     measure.ends(reached)
 
 
-def launched(model: str, seconds: float, warm_up: float) -> Speed:
+def processes(workers: int) -> str:
+    """Return where a side trains, in words."""
+    if workers:
+        return f"{workers} processes with 1 torch thread each"
+    return f"in one process with {threads(0)} torch threads"
+
+
+def threads(workers: int) -> int:
+    """Return torch's threads in each process: those that ``imgcls launch`` takes on this machine."""
+    return 1 if workers else len(os.sched_getaffinity(0))
+
+
+def launched(model: str, workers: int, seconds: float, warm_up: float) -> Speed:
     """Run the command until enough steps are made, then press Ctrl-C; there are checkpoints, but no evaluation."""
     size, channels, batch = CASES[model]
     folder = Path(tempfile.mkdtemp(prefix="imgcls-steps-"))
     recipe, log = folder / "recipe.toml", folder / "output.txt"
     recipe.write_text(RECIPE.format(model=model, size=size, channels=channels, batch=batch))
-    arguments = ["launch", str(recipe), "--workers", str(WORKERS), "--storage", str(folder), "--name", "run"]
+    share = ["--cpus-per-worker", "1"] if workers else []
+    arguments = [
+        "launch",
+        str(recipe),
+        *share,
+        "--workers",
+        str(workers),
+        "--storage",
+        str(folder),
+        "--name",
+        "run",
+    ]
     with log.open("w") as output:
         process = subprocess.Popen(
             [measure.command("imgcls"), *arguments], stdout=output, stderr=subprocess.STDOUT, cwd=folder
@@ -107,15 +134,15 @@ class Window:
         return True
 
 
-def bare(model: str, seconds: float, plain_ddp: bool) -> Speed:
+def bare(model: str, workers: int, seconds: float, plain_ddp: bool) -> Speed:
     size, channels, batch = CASES[model]
     script = Path(__file__).with_name("bare_ddp.py")
     arguments: list[Any] = ["--model", model, "--size", size, "--channels", channels, "--batch", batch]
-    arguments += ["--seconds", seconds, *(["--plain-ddp"] if plain_ddp else [])]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    arguments += ["--threads", threads(workers), "--seconds", seconds, *(["--plain-ddp"] if plain_ddp else [])]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads(workers)), "GLOO_SOCKET_IFNAME": "lo"}
+    torchrun = [measure.command("torchrun"), "--standalone", "--nproc-per-node", str(workers)]
     started = subprocess.run(
-        [measure.command("torchrun"), "--standalone", "--nproc-per-node", str(WORKERS), str(script)]
-        + [str(argument) for argument in arguments],
+        [*(torchrun if workers else [sys.executable]), str(script), *map(str, arguments)],
         env=environment,
         capture_output=True,
         text=True,

@@ -9,11 +9,12 @@ COMPONENTS = ["[WHAT]...", "--json"]
 COMMANDS = {
     "": ["--version"],
     "launch": [
-        "RECIPE", "--set", "--workers", "--cpus-per-worker", "--name", "--storage", "--plain", "--timings",
+        "RECIPE", "--set", "--workers", "--address", "--cpus-per-worker", "--name", "--storage", "--plain",
+        "--timings",
     ],
     "rerun": ["RUN", "--name", "--storage", "--workers", "--anyway"],
     "verify-resume": [
-        "RECIPE", "--set", "--kill-at", "--times", "--workers", "--what", "--seed", "--storage",
+        "RECIPE", "--set", "--kill-at", "--times", "--workers", "--what", "--during", "--seed", "--storage",
     ],
     "recipe": [],
     "recipe show": ["RECIPE", "--set"],
@@ -33,6 +34,7 @@ COMMANDS = {
     ],
     "lr-find": ["RECIPE", "--set", "--storage", "--steps", "--from", "--to", "--out", "--force"],
     "export": ["RUN_OR_CHECKPOINT", "--to", "--out", "--force", "--batch-size"],
+    "average": ["RUN", "--last", "--steps", "--statistics", "--out", "--force"],
     "plugins": ["--json"],
     "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,

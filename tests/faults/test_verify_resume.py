@@ -125,6 +125,7 @@ def test_a_kill_that_never_came_is_no_proof(run_imgcls):
         (("--kill-at", 46), "--kill-at 46: the run has 46 steps; take one from 1 to 45"),
         (("--times", 46), "--times 46: the run has 46 steps"),
         (("--what", "driver"), "with 0 workers there is one process"),
+        (("--workers", 1, "--what", "worker", "--during", "start"), "while a run starts there may be none"),
         (("--set", "optimizer.lrr=1"), "did you mean 'lr'"),
         (("--set", "train.batch_size=1400", "--workers", 8 * CPUS), "--set workers.cpus=0.12 lets them share"),
     ],
@@ -154,6 +155,20 @@ def test_random_kills_are_those_of_the_seed_and_kinds_come_in_turn():
     assert [kill.step for kill in _kills(asked(steps=(9, 4)), 50, 0)] == [4, 9]
     assert len(_kills(asked(), 50, 0)) == 1
     assert len(_kills(asked(steps=(9,), times=2), 50, 0)) == 3
+
+
+def test_every_kind_of_process_is_killed_in_each_of_what_a_run_does():
+    during = ("step", "evaluation", "checkpoint", "start")
+    drawn = _kills(_Asked((), 12, None, 0, during), 50, 2)
+    assert [(kill.what, kill.during) for kill in drawn[:9]] == [
+        (what, doing) for doing in during[:3] for what in ("worker", "driver", "all")
+    ]
+    # while a run starts there may be no worker yet
+    assert [(kill.what, kill.during) for kill in drawn[9:]] == [
+        (what, "start") for what in ("driver", "driver", "all")
+    ]
+    alone = _kills(_Asked((), 5, None, 0, during), 50, 0)
+    assert [kill.during for kill in alone] == [*during, "step"]
 
 
 @pytest.mark.parametrize(

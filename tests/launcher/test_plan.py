@@ -90,6 +90,8 @@ def test_circumstances_make_no_other_run(plan):
         "loading.threads=3",
         "checkpoint.keep=9",
         'track=["csv"]',
+        "train.parallel=fsdp",
+        "train.activation_checkpointing=true",
         name="other",
         root="/elsewhere",
     )
@@ -111,6 +113,21 @@ def test_circumstances_make_no_other_run(plan):
 )
 def test_what_is_trained_makes_another_run_and_is_named(plan, override, line):
     assert line in differences(plan(), plan(override))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["train.parallel=fsdp", "train.compile=true"], "does not go with train.compile = true"),
+        (["train.parallel=fsdp", "train.channels_last=true"], "does not go with train.channels_last = true"),
+        (["train.parallel=fsdp", 'optimizer={name="muon", lr=0.1}'], "does not go with the optimizer muon"),
+        (["train.parallel=fsdp", 'optimizer={name="adan", lr=0.1}'], "does not go with the optimizer adan"),
+        (["train.activation_checkpointing=true", "train.compile=true"], "does not go with train.compile = true"),
+    ],
+)
+def test_what_saves_memory_and_does_not_go_together_is_refused(plan, overrides, said):
+    with pytest.raises(UserError, match=said):
+        plan(*overrides)
 
 
 def test_other_data_and_other_augmentations_make_another_run(plan):
@@ -159,6 +176,34 @@ def test_what_the_recipe_says_goes_over_the_models_own(recipe):
 @pytest.mark.parametrize(("size", "resize"), [(224, 256), (112, 128), (448, 512), (32, 37), (1, 1)])
 def test_the_resize_of_an_evaluation_keeps_its_ratio_to_the_size(recipe, size, resize):
     assert resolve_format(recipe(f"input.size={size}")).eval_resize == resize
+
+
+def test_training_may_have_another_size_with_a_resize_of_the_same_ratio(recipe):
+    form = resolve_format(recipe("input.train_size=160"))
+    assert (form.size, form.eval_resize) == (224, 256)
+    assert (form.training.size, form.training.eval_resize, form.training.train_size) == (160, 183, None)
+    assert form.training.mean == form.mean
+    same = resolve_format(recipe("input.train_size=224"))  # written out or not, it is the same run
+    assert same == resolve_format(recipe())
+    assert same.training is same
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["progressive.size=224"], "progressive.size: 224 is not less than the 224 pixels of training"),
+        (["progressive.size=160", "input.train_size=128"], "160 is not less than the 128 pixels"),
+        (
+            ["progressive.size=96", "progressive.end=3", "progressive.begin=3"],
+            "must be more than progressive.begin = 3",
+        ),
+        (["progressive.size=96", "progressive.multiple=0"], "progressive.multiple: must be greater than 0"),
+    ],
+)
+def test_sizes_that_cannot_grow_so_are_refused_where_they_are_written(recipe, overrides, said):
+    with pytest.raises(UserError) as caught:
+        resolve_format(recipe(*overrides))
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [32, 112, 224, 448])

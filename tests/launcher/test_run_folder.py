@@ -40,7 +40,9 @@ def test_create_makes_the_folder_and_leaves_nothing_else(folder):
 
 def test_a_storage_that_is_a_file_is_refused_with_the_option_to_set(tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(UserError, match=r"the storage .*/runs/one cannot be written: .*; set --storage"):
+    with pytest.raises(
+        UserError, match=r"the storage .*/runs/one cannot be written: .*; free space or set --storage"
+    ):
         RunFolder(tmp_path / "runs" / "one").create()
 
 

@@ -13,6 +13,18 @@ _WALLPAPERS = Path("/usr/share/wallpapers")
 _FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 
 
+# the first epoch of small images, the second of larger ones, at a rate that is not for batches of 4,096
+_GROWING = {
+    "input__size": 96,
+    "input__train_size": 96,
+    "progressive__size": 64,
+    "progressive__begin": 0,
+    "progressive__end": 1,
+    "train__epochs": 2,
+    "optimizer__lr": 0.01,
+}
+
+
 def _wallpapers() -> list[Path]:
     """One small picture for each of Debian's wallpapers."""
     found = {path.parents[2].name: path for path in sorted(_WALLPAPERS.glob("*/contents/images/*.jpg"))}
@@ -50,7 +62,8 @@ def _sets(**values: object) -> list[str]:
     return [part for key, value in values.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
 
 
-@pytest.mark.parametrize("name", _NAMES)
+# the others are read in one process: test_every_recipe.py
+@pytest.mark.parametrize("name", ["digits_lenet", "imagenet_resnet50_a1"])
 def test_a_shipped_recipe_is_found_by_name_from_anywhere_and_passes_the_check(name, tmp_path):
     ended = imgcls("recipe", "check", name, cwd=tmp_path)
     assert ended.code == 0, ended
@@ -59,7 +72,13 @@ def test_a_shipped_recipe_is_found_by_name_from_anywhere_and_passes_the_check(na
 
 
 def test_the_shipped_recipes_are_those_that_the_issue_names():
-    assert {"digits_lenet", "fashion_mnist_lenet", "folder_resnet18", "imagenet_resnet50"} <= set(_NAMES)
+    digits = {"digits_lenet", "fashion_mnist_lenet", "folder_resnet18"}
+    cifar = {f"cifar{n}_{model}" for n in (10, 100) for model in ("resnet18", "wide_resnet28_10")}
+    models = ("alexnet", "vgg16", "googlenet", "resnet50", "densenet121", "efficientnet_b0", "vit_b_16")
+    newer = ("deit_small", "convnext_tiny", "mobilenet_v3_large")
+    procedures = ("a1", "a2", "a3", "16epochs", "32epochs")
+    imagenet = [*models, *newer, *(f"resnet50_{procedure}" for procedure in procedures)]
+    assert digits | cifar | {f"imagenet_{model}" for model in imagenet} <= set(_NAMES)
 
 
 def test_a_recipe_that_is_not_there_is_answered_with_the_nearest(tmp_path):
@@ -139,6 +158,32 @@ def test_imagenet_trains_on_a_small_folder_of_its_shape_on_two_workers(tmp_path)
     assert reached["steps"] == 2 * 3
     assert [record["n"] for record in metrics(run, "epoch")] == [24, 24]
     assert "resnet50 on imagenet" in ended.out, ended
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("imagenet_resnet50_a1", {}),
+        ("imagenet_deit_small", {}),
+        ("imagenet_resnet50_16epochs", _GROWING),
+    ],
+)
+def test_a_recipe_of_imagenet_trains_for_an_epoch_on_a_small_folder_of_its_shape(name, values, tmp_path):
+    _ilsvrc(tmp_path / "small", train=3, validation=2)
+    # 9 pictures in batches of 4, the rest left out
+    few = {"data__root": "'small'", "data__classes": 3, "train__epochs": 1, "train__batch_size": 4}
+    more = _sets(**{**few, "schedule__warmup_epochs": 0, **values})
+    ended = imgcls("launch", name, "--workers", 0, *more, cwd=tmp_path, limit=550)
+    assert ended.code == 0, ended
+    assert ended.err == "", ended
+    run = tmp_path / "runs" / name
+    assert result(run)["n"] == 6
+    epochs = values.get("train__epochs", 1)
+    assert result(run)["steps"] == 2 * epochs
+    assert [record["n"] for record in metrics(run, "epoch")] == [8] * epochs
+    assert ("images grow: 64 in epoch 1, 96 in epoch 2 pixels" in ended.out) == ("progressive__size" in values)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import sys
 import click
 
 from imgcls import __version__
+from imgcls.cli.average import average
 from imgcls.cli.bench import bench
 from imgcls.cli.components import component_commands
 from imgcls.cli.data import data
@@ -44,6 +45,7 @@ for command in (
     evaluate,
     predict,
     export,
+    average,
     *component_commands(),
 ):
     cli.add_command(command)

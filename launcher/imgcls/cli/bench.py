@@ -67,7 +67,7 @@ class _Bench:
 
     def _batch_size(self, plan: "Plan") -> int:
         share = min(plan.train.batch_size, plan.data.train.samples) // self.workers
-        return max(1, min(share, _PIXELS[self.machine.device] // plan.format.size**2))
+        return max(1, min(share, _PIXELS[self.machine.device] // plan.format.training.size**2))
 
     def run(self) -> None:
         """Measure, and say what was found."""
@@ -93,7 +93,7 @@ class _Bench:
 
         plan, index = self.plan, self.inputs.training.index
         cpus = len(os.sched_getaffinity(0))
-        click.echo(f"{plan.name}: {plan.model.name} on {plan.data.dataset.name}, {form_of(plan)}")
+        click.echo(f"{plan.name}: {plan.model.name} on {plan.data.dataset.name}, {form_of(plan.format.training)}")
         click.echo(f"machine: {_cpu()}, {cpus} CPUs; trains on {name_of(self.device)}")
         click.echo("versions: " + ", ".join(f"{name} {version}" for name, version in plan.versions.items()))
         height, width = index.sizes.mean(axis=0)

@@ -61,7 +61,7 @@ def evaluate(
 
     _refuse(data, overrides, as_json, force)
     with libraries_quiet(Path(os.devnull)):
-        found = _assessed(run_or_checkpoint, data, overrides, split, batch_size)
+        found = assessed(run_or_checkpoint, data, overrides, split, batch_size)
     text = json.dumps(found) + "\n"
     if as_json == "-":
         click.echo(text, nl=False)
@@ -92,7 +92,7 @@ def _refuse(data: str | None, overrides: tuple[str, ...], as_json: str | None, f
         refuse("--json", Path(as_json), force)
 
 
-def _assessed(
+def assessed(
     path: Path, data: str | None, overrides: tuple[str, ...], split: str, batch_size: int | None
 ) -> dict[str, Any]:
     """Return everything that was found, and on what."""
@@ -146,7 +146,10 @@ def _run_of(file: Path) -> "RunFolder | None":
     from imgcls.run_folder import RunFolder
 
     folder = file.absolute().parent.parent
-    return RunFolder(folder.parent) if folder.name == "checkpoints" else None
+    if folder.name == "checkpoints":
+        return RunFolder(folder.parent)
+    above = RunFolder(folder)  # of an average of checkpoints
+    return above if above.recipe.is_file() and above.checkpoints.is_dir() else None
 
 
 @contextmanager

@@ -1,18 +1,22 @@
 """``imgcls launch``: recipe -> plan -> workers -> result."""
 
 import shlex
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgcls.cli.arguments import recipe_argument, set_option
+from imgcls.cli.arguments import WorkerRange, recipe_argument, set_option, workers_flag
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import Console
 
-    from imgcls.plan import Plan
+    from imgcls.plan import Distillation, Plan
     from imgcls.recipe import Recipe
     from imgcls.report.events import Event
     from imgcls.report.terminal import Terminal
@@ -23,7 +27,17 @@ if TYPE_CHECKING:
 @click.command(short_help="Train as a recipe says, or continue.")
 @recipe_argument
 @set_option
-@click.option("--workers", type=click.IntRange(0, 4096), help="Processes that train; 0: in this one, without Ray.")
+@click.option(
+    "--workers",
+    type=WorkerRange(),
+    help="Processes that train; 0: in this one, without Ray; 4..16: as many as there is room for at any time.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT|auto",
+    help="Join this running Ray cluster, of which this machine is a node; auto: the one here. All nodes must see "
+    "the data and --storage, and have imgcls. Default: Ray is started here, for this run alone.",
+)
 @click.option(
     "--cpus-per-worker",
     type=click.FloatRange(0, min_open=True),
@@ -42,7 +56,8 @@ if TYPE_CHECKING:
 def launch(
     recipe: str,
     overrides: tuple[str, ...],
-    workers: int | None,
+    workers: tuple[int, int] | None,
+    address: str | None,
     cpus_per_worker: float | None,
     name: str | None,
     storage: Path,
@@ -52,6 +67,14 @@ def launch(
     """Train as a recipe says; the same command continues a run that was ended.
 
     RECIPE is a file, or the name of a shipped recipe.
+
+    \b
+    Exit codes:
+      0    finished
+      1    an error, a hang, or workers that died too often
+      2    something to mend first: the message says what
+      75   ended by SIGTERM, with a checkpoint: run the same command again
+      130  ended by Ctrl-C, with a checkpoint
     """
     from imgcls.plugins import installed
     from imgcls.recipe import find, read
@@ -60,13 +83,13 @@ def launch(
     flags = _flags(workers, cpus_per_worker)
     found = read(find(recipe), installed(), overrides, flags)
     folder = RunFolder(storage / folder_name(found.name if name is None else name))
-    Launch(found, folder, plain, timings).run()
+    Launch(found, folder, plain, timings, address).run()
 
 
-def _flags(workers: int | None, cpus: float | None) -> list[tuple[str, dict[str, Any]]]:
+def _flags(workers: tuple[int, int] | None, cpus: float | None) -> list[tuple[str, dict[str, Any]]]:
     flags: list[tuple[str, dict[str, Any]]] = []
     if workers is not None:
-        flags.append((f"--workers {workers}", {"workers": {"count": workers}}))
+        flags.append(workers_flag(workers))
     if cpus is not None:
         flags.append((f"--cpus-per-worker {cpus:g}", {"workers": {"cpus": cpus}}))
     return flags
@@ -88,18 +111,32 @@ def folder_name(name: str) -> str:
 
 
 class Launch:
-    """One launch of a run."""
+    """One launch of a run.
 
-    def __init__(self, recipe: "Recipe", folder: "RunFolder", plain: bool, timings: bool) -> None:
+    Args:
+        recipe: what to train.
+        folder: of the run.
+        plain: no live view.
+        timings: print where the time up to the first step went.
+        address: of the Ray cluster to join; None: one is started here.
+    """
+
+    def __init__(
+        self, recipe: "Recipe", folder: "RunFolder", plain: bool, timings: bool, address: str | None = None
+    ) -> None:
+        from imgcls.report.events import EventFile
         from imgcls.report.timings import process_started
 
         self.recipe = recipe
         self.folder = folder
+        self.events = EventFile(folder.events)
+        self.address = address
         self.plain = plain
         self.timings = timings
         self.started = process_started()
         self.console = _console(plain)
         self.view: Terminal = self._view()
+        self.code = 130  # of the command, where something stops the run
 
     def _view(self) -> "Terminal":
         from imgcls.report.terminal import Terminal
@@ -109,7 +146,9 @@ class Launch:
 
     def run(self) -> None:
         """Plan, train, and say how it ended."""
+        signal.signal(signal.SIGTERM, self._ended_before)
         self._phase("recipe read")
+        self._look_at_address()
         cpus = self._cpus_per_worker()
         self.folder.create()
         with self.folder.locked():
@@ -121,17 +160,45 @@ class Launch:
             self._write_lock(plan)
             self._train(plan, cpus)
 
+    def _ended_before(self, _number: int, _frame: "FrameType | None") -> None:
+        """End at SIGTERM where there is nothing to save."""
+        from imgcls.interrupts import RUN_ME_AGAIN
+
+        self._say_stopped()
+        sys.exit(RUN_ME_AGAIN)
+
     def _write_lock(self, plan: "Plan") -> None:
         from imgcls import lock
 
         for line in lock.record(self.folder, self.recipe, plan):
             self.view.line(f"note: since this run was begun, {line}", style="yellow")
 
+    def _look_at_address(self) -> None:
+        """See that a cluster answers, before anything is done for it."""
+        import os
+
+        from imgcls.errors import UserError
+        from imgcls.on_ray.address import reachable
+
+        if self.address is None:
+            stray = os.environ.get("RAY_ADDRESS")
+            if stray and self.recipe.workers.count:
+                text = f"note: RAY_ADDRESS = {stray} is left aside; --address joins a cluster"
+                self.view.line(text, style="yellow")
+            return
+        if not self.recipe.workers.count:
+            raise UserError(
+                "--address joins a Ray cluster, and 0 workers train without Ray; give --workers 1 or more"
+            )
+        self.address = reachable(self.address)
+
     def _cpus_per_worker(self) -> float:
         from imgcls.data.prepare import find
         from imgcls.errors import UserError
         from imgcls.on_ray.resources import cpus_per_worker
 
+        if self.address is not None:
+            return 0.0  # the cluster's are counted once it is joined
         try:
             return cpus_per_worker(self.recipe.workers)
         except UserError as error:
@@ -149,16 +216,20 @@ class Launch:
 
     def _plan(self) -> "Plan":
         from imgcls.data.prepare import prepare
+        from imgcls.distillation import notes
         from imgcls.plan import make
         from imgcls.recipe import to_toml
         from imgcls.run_folder import write_whole
 
         data = prepare(self.recipe, self.folder.index_cache, self._indexing)
-        plan = make(self.recipe, data, self.folder.path.name, self._weights())
+        distill = self._distillation(data.classes)
+        plan = make(self.recipe, data, self.folder.path.name, self._weights(), distill)
         self._refuse_another(plan)
         write_whole(self.folder.plan, plan.to_json())
         write_whole(self.folder.recipe, to_toml(self.recipe))
         self._phase("data indexed, plan made")
+        for line in notes(plan):
+            self.view.line(f"note: {line}")
         if {"nvidia-dali-cuda120", "nvidia-dali-cuda130"} <= plan.versions.keys():
             self.view.line(
                 "warning: two builds of DALI are installed and overwrite each other; keep one: "
@@ -181,6 +252,20 @@ class Launch:
             begun = any(self.folder.checkpoints.glob("step-*"))
             if begun and before is not None and before.weights and before.weights.source == start.source:
                 return before.weights  # not needed any more: the checkpoints go on from there
+            raise
+
+    def _distillation(self, classes: Sequence[str]) -> "Distillation | None":
+        """Return what the recipe's model learns from beside its labels."""
+        from imgcls.distillation import resolve
+        from imgcls.errors import UserError
+
+        try:
+            return resolve(self.recipe, classes)
+        except UserError:
+            before = self._planned_before()
+            distill = None if before is None or not self.folder.result.exists() else before.distill
+            if distill and distill.weights and distill.weights.source == self.recipe.distill.teacher:
+                return distill  # the run is finished, and its teacher no longer needed
             raise
 
     def _planned_before(self) -> "Plan | None":
@@ -228,7 +313,7 @@ class Launch:
             else:
                 from imgcls.on_ray import driver
 
-                finished = driver.run(plan, self.folder, cpus, self.view.show, self._stopping)
+                finished = driver.run(plan, self.folder, cpus, self.view.show, self._stopping, self.address)
         except WorkerError as error:
             self.view.close()
             click.echo(str(error), err=True)
@@ -241,18 +326,21 @@ class Launch:
             self._say_finished(already=False)
         else:
             self._say_stopped()
-            sys.exit(130)
+            sys.exit(self.code)
 
     def _tell(self, event: "Event") -> None:
         """Take an event of a run in this process: to its file, as from workers, for who watches from outside."""
-        from imgcls.report.events import EventFile
-
-        EventFile(self.folder.events).write(event)
+        self.events.write(event)
         self.view.show(event)
 
-    def _stopping(self, at_once: bool) -> None:
+    def _stopping(self, at_once: bool, code: int) -> None:
+        from imgcls.interrupts import RUN_ME_AGAIN
+
+        self.code = code
         if at_once:
             self._say_stopped()
+        elif code == RUN_ME_AGAIN:
+            self.view.line("stopping with a checkpoint after SIGTERM; a second one ends at once, without one")
         else:
             self.view.line("stopping with a checkpoint; Ctrl-C again ends at once, without one")
 

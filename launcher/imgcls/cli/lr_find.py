@@ -82,16 +82,18 @@ def _check(first: float, last: float, out: Path, force: bool) -> None:
 
 
 def _planned(recipe: str, overrides: tuple[str, ...], storage: Path) -> "Plan":
-    """Return the recipe's plan, with the weights that its model starts from."""
+    """Return the recipe's plan, with the weights that its model starts from, and its teacher."""
     from dataclasses import replace
 
     from imgcls.cli.preparation import planned
+    from imgcls.distillation import resolve
     from imgcls.plugins import installed
     from imgcls.recipe import find, read
     from imgcls.weights import locate
 
     plan = planned(recipe, overrides, storage)
-    start = read(find(recipe), installed(), overrides).weights
+    found = read(find(recipe), installed(), overrides)
+    plan, start = replace(plan, distill=resolve(found, plan.data.classes)), found.weights
     if start.source is None or plan.weights is not None:
         return plan
     return replace(plan, weights=locate(start.source, start.sha256 or "", start.layout or ""))

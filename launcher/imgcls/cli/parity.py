@@ -48,7 +48,7 @@ def _report(plan: "Plan", found: "Parity") -> list[str]:
     where = "the CPU" if found.machine.decoder == "cpu" else "the GPU"
     operators = "the CPU" if found.machine.device == "cpu" else f"GPU {found.machine.device_id}"
     return [
-        f"{plan.name}: shorter side to {plan.format.eval_resize}, centre of {form_of(plan)}",
+        f"{plan.name}: shorter side to {plan.format.eval_resize}, centre of {form_of(plan.format)}",
         f"decoded on {where} by {dali_of(plan)}, resized and normalised on {operators}",
         f"reference: Pillow {version('pillow')}",
         "",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgcls.plan import Plan
+    from imgcls.plan import Format, Plan
 
 
 def planned(recipe: str, overrides: tuple[str, ...], storage: Path) -> "Plan":
@@ -36,9 +36,8 @@ def planned(recipe: str, overrides: tuple[str, ...], storage: Path) -> "Plan":
         return make(found, prepare(found, cache, counting), found.name)
 
 
-def form_of(plan: "Plan") -> str:
-    """Return the model's input in a few words."""
-    form = plan.format
+def form_of(form: "Format") -> str:
+    """Return a model's input in a few words."""
     return f"{form.size}x{form.size} pixels, {'grey' if form.channels == 1 else 'RGB'}, {form.interpolation}"
 
 

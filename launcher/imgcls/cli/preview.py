@@ -48,8 +48,10 @@ def preview(
     from imgcls.train.preview import samples
 
     shown = samples(plan, rows, epoch, _DRAWS)
-    headings = ["original", *(f"epoch {epoch + number}" for number in range(_DRAWS))]
-    sheet = draw(plan.name, _notes(plan), headings, [_row(sample) for sample in shown])
+    grows = plan.progressive.size is not None
+    sizes = [f", {picture.shape[0]} pixels" if grows else "" for picture in shown[0].draws]
+    epochs = [f"epoch {epoch + number}{size}" for number, size in enumerate(sizes)]
+    sheet = draw(plan.name, _notes(plan), ["original", *epochs], [_row(sample) for sample in shown])
     _write(sheet, out, force)
     click.echo(str(out))
 
@@ -87,7 +89,7 @@ def _notes(plan: "Plan") -> list[str]:
     data = plan.data
     names = ", ".join(reference.name for reference in plan.augment) or "no augmentation"
     counts = f"{len(data.classes):,} classes, {data.train.samples:,} images to train, seed {plan.seed}"
-    return [f"{plan.model.name} on {data.dataset.name}, {counts}", f"{form_of(plan)}; {names}"]
+    return [f"{plan.model.name} on {data.dataset.name}, {counts}", f"{form_of(plan.format.training)}; {names}"]
 
 
 def _row(sample: "Sample") -> "Row":

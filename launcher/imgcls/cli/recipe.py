@@ -33,8 +33,9 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
     path = find(recipe)
     found = read(path, installed(), overrides)
     form = resolve_format(found)
+    trained = "" if form.train_size is None else f" (trained at {form.train_size}x{form.train_size})"
     click.echo(
         f"{path}: ok: {found.model.found.name} on {found.data.found.name}, "
-        f"{form.size}x{form.size}x{form.channels}, "
+        f"{form.size}x{form.size}x{form.channels}{trained}, "
         f"{found.train.epochs} epochs of batches of {found.train.batch_size}"
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imgcls.cli.arguments import WorkerRange, workers_flag
+
 if TYPE_CHECKING:
     from imgcls.lock import Lock
     from imgcls.recipe import Recipe
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the new run's folder. Default: RUN-rerun, or RUN-rerun-2, and so on.")
 @click.option("--storage", type=click.Path(path_type=Path), help="Folder of the new run. Default: that of RUN.")
-@click.option("--workers", type=click.IntRange(0, 4096), help="Processes that train. Default: as many as RUN had.")
+@click.option("--workers", type=WorkerRange(), help="Processes that train. Default: as many as RUN had.")
 @click.option("--anyway", is_flag=True, help="Run also where something is another than it was.")
-def rerun(run: Path, name: str | None, storage: Path | None, workers: int | None, anyway: bool) -> None:
+def rerun(
+    run: Path, name: str | None, storage: Path | None, workers: tuple[int, int] | None, anyway: bool
+) -> None:
     """Repeat the run in the folder RUN, from its run.lock.json, into a new folder.
 
     Where something is another than it was (a package, a plugin's code, the data), all of it is listed and
@@ -55,12 +59,13 @@ def _free(storage: Path, base: str) -> str:
 
 
 def _now(
-    original: "RunFolder", old: "Lock", folder: "RunFolder", workers: int | None
+    original: "RunFolder", old: "Lock", folder: "RunFolder", workers: tuple[int, int] | None
 ) -> "tuple[Recipe | None, Lock, list[str]]":
     """Return the recipe and the lock that a run would have now, and what cannot even be looked at."""
     from dataclasses import replace
 
     from imgcls import lock
+    from imgcls.distillation import teacher_of
     from imgcls.errors import UserError
 
     new = lock.here(old)
@@ -78,10 +83,14 @@ def _now(
         new = replace(new, weights=_weights(recipe))
     except UserError as error:
         problems.append(f"weights: cannot be had:\n{_indented(str(error))}{_elsewhere(old)}")
+    try:
+        new = replace(new, teacher=teacher_of(recipe))
+    except UserError as error:
+        problems.append(f"teacher: cannot be had:\n{_indented(str(error))}{_elsewhere(old)}")
     return (None if problems else recipe), new, problems
 
 
-def _recipe(original: "RunFolder", old: "Lock", workers: int | None) -> "Recipe":
+def _recipe(original: "RunFolder", old: "Lock", workers: tuple[int, int] | None) -> "Recipe":
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 
@@ -89,7 +98,7 @@ def _recipe(original: "RunFolder", old: "Lock", workers: int | None) -> "Recipe"
     from imgcls.plugins import installed
     from imgcls.recipe import read
 
-    flags = [] if workers is None else [(f"--workers {workers}", {"workers": {"count": workers}})]
+    flags = [] if workers is None else [workers_flag(workers)]
     with TemporaryDirectory(prefix="imgcls-") as temporary:
         path = Path(temporary) / "recipe.toml"
         path.write_text(old.recipe, encoding="utf-8")

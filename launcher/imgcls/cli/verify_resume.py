@@ -12,6 +12,7 @@ from imgcls.cli.arguments import recipe_argument, set_option
 
 if TYPE_CHECKING:
     from imgcls.plan import Plan
+    from imgcls.prove.launches import During, What
     from imgcls.prove.resume import Case, Kill, Row
 
 _SHOWN = 5  # names of parts that differ
@@ -25,6 +26,7 @@ class _Asked:
     times: int | None
     what: str | None
     seed: int
+    during: "Sequence[During]" = ("step",)
 
 
 @click.command("verify-resume", short_help="Prove that a killed run ends like one that never was.")
@@ -40,6 +42,12 @@ class _Asked:
     type=click.Choice(["worker", "driver", "all"]),
     help="A random worker, the driver's process group, or every process. [default: in turn]",
 )
+@click.option(
+    "--during",
+    type=click.Choice(["step", "evaluation", "checkpoint", "start"]),
+    multiple=True,
+    help="What the run does when it is killed; of several, in turn. [default: step]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is random: steps and workers.")
 @click.option("--storage", type=click.Path(path_type=Path), help="Folder for both runs. Default: a temporary one.")
 def verify_resume(
@@ -49,6 +57,7 @@ def verify_resume(
     times: int | None,
     workers: int | None,
     what: str | None,
+    during: "tuple[During, ...]",
     seed: int,
     storage: Path | None,
 ) -> None:
@@ -56,7 +65,9 @@ def verify_resume(
 
     Then compare the last checkpoints by SHA-256, group by group. Exit code 0 if every kill came to be and all
     agree, 1 if not. A kill comes when the run's events, about four a second, have told of the step: the step
-    that was really seen is printed. RECIPE is a file, or the name of a shipped recipe.
+    that was really seen is printed. With --during evaluation or checkpoint it then waits for the next of these,
+    with --during start there is a second kill, at a random time before the run has begun again. RECIPE is a file,
+    or the name of a shipped recipe.
     """
     import shutil
     import signal
@@ -69,8 +80,8 @@ def verify_resume(
     folder = Path(tempfile.mkdtemp(prefix="imgcls-verify-")) if storage is None else storage
     keep = False
     try:
-        values = (*overrides, *([] if workers is None else [f"workers.count={workers}"]))
-        case = _case(recipe, values, folder, _Asked(kill_at, times, what, seed))
+        values = (*overrides, *([] if workers is None else [f"workers.count={workers}", "workers.least=0"]))
+        case = _case(recipe, values, folder, _Asked(kill_at, times, what, seed, during or ("step",)))
         keep = True  # until all is seen to be well, for who wants to look into it
         keep = not _carry_out(case)
     except UserError:
@@ -148,7 +159,6 @@ def _kills(asked: _Asked, steps: int, workers: int) -> "list[Kill]":
 
     from imgcls.errors import UserError
     from imgcls.prove.launches import EACH
-    from imgcls.prove.resume import Kill
 
     late = [step for step in asked.steps if step >= steps]
     if late:
@@ -157,12 +167,25 @@ def _kills(asked: _Asked, steps: int, workers: int) -> "list[Kill]":
         raise UserError(
             f"--what {asked.what}: with 0 workers there is one process; leave it out, or set --workers"
         )
+    if asked.what == "worker" and "start" in asked.during:
+        raise UserError(
+            "--what worker --during start: while a run starts there may be none; leave one of the two out"
+        )
     number = (0 if asked.steps else 1) if asked.times is None else asked.times
     if number > steps - 1:
         raise UserError(f"--times {number}: the run has {steps} steps, and is killed once at most after each")
     drawn = random.Random(asked.seed).sample(range(1, steps), number)  # noqa: S311 (no secret)
     kinds = [kind for kind in EACH if asked.what in (None, kind) and (workers or kind == "all")]
-    return [Kill(step, kinds[i % len(kinds)]) for i, step in enumerate(sorted([*asked.steps, *drawn]))]
+    return [_kill(step, i, kinds, asked.during) for i, step in enumerate(sorted([*asked.steps, *drawn]))]
+
+
+def _kill(step: int, number: int, kinds: "Sequence[What]", during: "Sequence[During]") -> "Kill":
+    """Return a kill, of what comes in turn: first every kind in each of what a run does."""
+    from imgcls.prove.resume import Kill
+
+    doing = during[number // len(kinds) % len(during)]
+    what = kinds[number % len(kinds)]
+    return Kill(step, "driver" if doing == "start" and what == "worker" else what, doing)
 
 
 def _laid_over(plan: "Plan", kills: "Sequence[Kill]", per_epoch: int) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgcls.data import pipeline
+from imgcls.data.again import Lost
 from imgcls.data.augmentation import Node
-from imgcls.data.loader import Lost, training_batches
+from imgcls.data.loader import training_batches
 from imgcls.data.order import Order
 from imgcls.data.pipeline import Fed, Machine, Training
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from imgcls.data import headers
 from imgcls.data.source import Source
 from imgcls.errors import UserError
+from imgcls.outage import may_pass, pauses
 
 _LAYOUT = 2  # of the file; another number, and indexes written before are made anew
 _SHOWN = 20
+_PATIENCE = 60.0  # seconds that a part of a file is waited for
 _READERS = 8  # threads that read parts of files; reading is waiting
 Progress = Callable[[int, int], None]
 
@@ -87,7 +90,24 @@ class Index:
         file, first, size = self.ranges[sample].tolist()
         if file not in self._open:
             self._open[file] = os.open(self._full(file), os.O_RDONLY)
-        return os.pread(self._open[file], size, first)
+        try:
+            return os.pread(self._open[file], size, first)
+        except OSError:
+            # of storage that was away the handle stays dead; not closed, for another thread may hold it
+            self._open.pop(file, None)
+            raise
+
+    def _read_in_time(self, sample: int) -> bytes:
+        """Return the encoded bytes of a sample, waiting for storage that fails for a while."""
+        end = time.monotonic() + _PATIENCE
+        for pause in pauses(longest=2.0):
+            try:
+                return self.read(sample)
+            except OSError as error:
+                if time.monotonic() >= end or not may_pass(error, self.root):
+                    raise
+                time.sleep(pause)
+        raise AssertionError("pauses have no end")
 
     def feed(self, samples: NDArray[np.int64]) -> list[NDArray[np.uint8]] | NDArray[np.uint8]:
         """Return what DALI is fed: file names or encoded images as arrays of bytes, or pixels as one array.
@@ -99,7 +119,7 @@ class Index:
             return self.pixels[samples]
         if self.ranges is None:
             return [np.frombuffer(self._full(sample), np.uint8) for sample in samples]
-        return [np.frombuffer(data, np.uint8) for data in _readers().map(self.read, samples.tolist())]
+        return [np.frombuffer(data, np.uint8) for data in _readers().map(self._read_in_time, samples.tolist())]
 
     def part(self, samples: NDArray[np.int64]) -> "Index":
         """Return an index of some of the samples, in the order given."""

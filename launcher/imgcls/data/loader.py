@@ -1,8 +1,10 @@
 """A rank's batches as torch tensors, from any step on: seeking rebuilds the pipeline and replays nothing."""
 
+import gc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imgcls.data import pipeline
+from imgcls.data.again import Again, Lost, Warn
+from imgcls.data.growing import Growth
 from imgcls.data.index import Index
 from imgcls.data.order import Order, Place
-from imgcls.errors import UserError
-
-Lost = Callable[[str, str], None]  # takes the path of an image that is left out, and why
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def training_batches(
     world: int,
     machine: pipeline.Machine,
     lost: Lost | None = None,
+    growth: Growth | None = None,
+    warn: Warn | None = None,
 ) -> Iterator[Batch]:
     """Yield a rank's batches from global step ``start`` to the end of the run, through all epochs.
 
@@ -54,11 +57,45 @@ def training_batches(
         rank, world: this process among how many.
         machine: what the pipeline runs on.
         lost: takes the images that cannot be decoded, which are then left out; None: they end the run.
+        growth: the images' size in each epoch; None: it is the transform's.
+        warn: takes a message about storage that failed for a while.
 
     Raises:
         UserError: an image that cannot be decoded; it is named.
+        StorageError: images cannot be read for long.
     """
-    steps = iter(range(start, order.total_steps))
+    if growth is None:
+        yield from _batches(transform, order, range(start, order.total_steps), rank, world, machine, lost, warn)
+        return
+    for size, steps in _stretches(growth, order, start):
+        # what is made ahead ends with the stretch, so no batch is of the wrong size
+        yield from _batches(transform.at(size), order, steps, rank, world, machine, lost, warn)
+        gc.collect()  # a DALI pipeline refers to itself, and would keep its batches and threads for long
+
+
+def _stretches(growth: Growth, order: Order, start: int) -> Iterator[tuple[int, range]]:
+    """Yield sizes in pixels, each with the steps that have it, from a step to the end of the run."""
+    while start < order.total_steps:
+        size, end = growth.size(order.epoch_of(start)), start
+        while end < order.total_steps and growth.size(order.epoch_of(end)) == size:
+            end = order.next_epoch(end)
+        yield size, range(start, end)
+        start = end
+
+
+def _batches(
+    transform: pipeline.Training,
+    order: Order,
+    due: range,
+    rank: int,
+    world: int,
+    machine: pipeline.Machine,
+    lost: Lost | None,
+    warn: Warn | None,
+) -> Iterator[Batch]:
+    """Yield a rank's batches of some steps, by one pipeline."""
+    again = _again(transform, lost, warn)
+    steps = iter(due)
     ahead: deque[Place] = deque()  # fed to DALI, which runs some batches ahead, and not yet out again
 
     def following() -> list[pipeline.Fed]:
@@ -66,16 +103,14 @@ def training_batches(
         return transform.feed(ahead[-1].epoch, ahead[-1].samples, ahead[-1].copies)
 
     pipe = pipeline.build(transform, following, order.largest_part(world), machine)
-    for _ in range(start, order.total_steps):
+    for _ in due:
         try:
             images = _run(pipe)
             place = ahead.popleft()
             kept = np.arange(len(place.samples))
         except RuntimeError as error:
             place = ahead.popleft()
-            kept = _good(transform, place.samples, error, lost)
-            copies = None if place.copies is None else place.copies[kept]
-            images = _alone(transform, transform.feed(place.epoch, place.samples[kept], copies), machine)
+            images, kept = again.make(place.samples, error, partial(_part, transform, place, machine))
         yield Batch(images, _labels(transform.index, place.samples[kept], images.device), place, kept)
 
 
@@ -86,6 +121,7 @@ def evaluation_batches(
     world: int,
     machine: pipeline.Machine,
     lost: Lost | None = None,
+    warn: Warn | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield images and labels of every world-th batch of the set, the last one short.
 
@@ -94,6 +130,7 @@ def evaluation_batches(
     Raises:
         UserError: an image that cannot be decoded; it is named.
     """
+    again = _again(transform, lost, warn)
     n = len(transform.index)
     batches = [np.arange(first, min(first + batch_size, n)) for first in range(0, n, batch_size)][rank::world]
     if not batches:
@@ -105,14 +142,32 @@ def evaluation_batches(
         try:
             images = _run(pipe)
         except RuntimeError as error:
-            samples = due[_good(transform, due, error, lost)]
-            images = _alone(transform, transform.feed(0, samples), machine)
+            images, kept = again.make(due, error, partial(_rest, transform, due, machine))
+            samples = due[kept]
         yield images, _labels(transform.index, samples, images.device)
 
 
 def _run(pipe: Any) -> Tensor:
     (images,) = pipe.run()
     return torch.utils.dlpack.from_dlpack(images.as_tensor())
+
+
+def _part(
+    transform: pipeline.Training, place: Place, machine: pipeline.Machine, kept: NDArray[np.int64]
+) -> Tensor:
+    copies = None if place.copies is None else place.copies[kept]
+    return _alone(transform, transform.feed(place.epoch, place.samples[kept], copies), machine)
+
+
+def _rest(
+    transform: pipeline.Evaluation, due: NDArray[np.int64], machine: pipeline.Machine, kept: NDArray[np.int64]
+) -> Tensor:
+    return _alone(transform, transform.feed(0, due[kept]), machine)
+
+
+def _again(transform: pipeline.Training | pipeline.Evaluation, lost: Lost | None, warn: Warn | None) -> Again:
+    index, channels = transform.index, transform.form.channels
+    return Again(index, lambda data, sample: pipeline.fault_of(data, index.sizes[sample], channels), lost, warn)
 
 
 def _alone(
@@ -124,36 +179,3 @@ def _alone(
 
 def _labels(index: Index, samples: NDArray[np.int64], device: torch.device) -> Tensor:
     return torch.from_numpy(index.labels[samples]).to(device, non_blocking=True)
-
-
-def _good(
-    transform: pipeline.Training | pipeline.Evaluation,
-    samples: NDArray[np.int64],
-    error: Exception,
-    lost: Lost | None,
-) -> NDArray[np.int64]:
-    """Return which samples of a batch that met an error can be decoded, having told of the others.
-
-    Raises:
-        UserError: they are not to be left out, or none is left.
-        RuntimeError: the error, where all can be decoded.
-    """
-    index = transform.index
-    if index.paths is None:
-        raise error
-    channels = transform.form.channels
-    faults = [pipeline.can_decode(index, int(sample), channels) for sample in samples]
-    named = {index.path(int(s)): fault for s, fault in zip(samples, faults, strict=True) if fault is not None}
-    if not named:
-        raise error
-    listed = [f"{path}: {fault}" for path, fault in named.items()]
-    if lost is None:
-        advice = 'mend or remove it, or set data.on_bad_image = "skip", and give the same command again.'
-        raise UserError("\n".join([*listed, advice])) from error
-    kept = np.flatnonzero([fault is None for fault in faults])
-    if not len(kept):
-        advice = "no image of a batch can be decoded; see `imgcls data check`."
-        raise UserError("\n".join([*listed, advice])) from error
-    for path, fault in named.items():
-        lost(path, fault)
-    return kept

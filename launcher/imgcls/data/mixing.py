@@ -56,7 +56,7 @@ class Mixing:
         if number == len(self.mixes):
             return batch.images, batch.labels
         stream, mix = self.mixes[number]
-        partners = torch.from_numpy(partner_of(batch.kept)).to(batch.images.device)
+        partners = torch.from_numpy(partner_of(batch.kept)).to(batch.images.device, non_blocking=True)
         draws = Draws(self.seed, place.epoch, step, stream)
         images, share = mix.mix(batch.images, batch.images[partners], draws)
         own = one_hot(batch.labels, self.classes).float()

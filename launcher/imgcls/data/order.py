@@ -73,6 +73,14 @@ class Order:
         """Updates in the run."""
         return self.steps_per_epoch * self.epochs
 
+    def epoch_of(self, step: int) -> int:
+        """Return the epoch that a global batch belongs to, from 0."""
+        return step // self.steps_per_epoch
+
+    def next_epoch(self, step: int) -> int:
+        """Return the first step of the epoch after that of a step."""
+        return (step // self.steps_per_epoch + 1) * self.steps_per_epoch
+
     def bounds(self, step: int) -> tuple[int, int]:
         """Return first and last + 1 position of a global batch within its epoch."""
         within, steps = step % self.steps_per_epoch, self.steps_per_epoch

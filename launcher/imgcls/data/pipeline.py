@@ -74,6 +74,12 @@ class Training:
         self.augmentations = augmentations
         self.seed = seed
 
+    def at(self, size: int) -> "Training":
+        """Return the same for images of another height and width in pixels."""
+        if size == self.form.size:
+            return self
+        return Training(self.index, self.form.at(size), self.crop, self.augmentations, self.seed)
+
     def feed(self, epoch: int, samples: NDArray[np.int64], copies: NDArray[np.int64] | None = None) -> list[Fed]:
         """Return everything the graph is fed for a batch; ``copies`` as in :class:`imgcls.data.order.Place`."""
         sizes = self.index.sizes[samples]
@@ -168,9 +174,15 @@ def build(
 def can_decode(index: Index, sample: int, channels: int) -> str | None:
     """Return what is wrong with an image file, None if nothing is; decoded alone, on the CPU."""
     try:
-        encoded = np.frombuffer(index.read(sample), np.uint8)
+        data = index.read(sample)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    return fault_of(data, index.sizes[sample], channels)
+
+
+def fault_of(data: bytes, size: NDArray[np.int32], channels: int) -> str | None:
+    """Return what is wrong with an encoded image that should be of a size in pixels, None if nothing is."""
+    encoded = np.frombuffer(data, np.uint8)
     if not len(encoded):
         return "is empty"
     pipe = Pipeline(batch_size=1, num_threads=1, device_id=None, prefetch_queue_depth=1)
@@ -182,7 +194,7 @@ def can_decode(index: Index, sample: int, channels: int) -> str | None:
     except RuntimeError as error:
         return "is damaged or cut off" if "#4" not in str(error) else "is not an image that DALI decodes"
     height, width = np.asarray(image[0]).shape[:2]
-    expected = tuple(int(side) for side in index.sizes[sample])
+    expected = tuple(int(side) for side in size)
     if (height, width) != expected:
         return f"is {height}x{width} pixels, but was {expected[0]}x{expected[1]} when it was indexed"
     return None

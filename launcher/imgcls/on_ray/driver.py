@@ -1,40 +1,27 @@
 """Plan -> Ray Train -> outcome, with the terminal kept for the user."""
 
-import logging
 import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from imgcls.errors import UserError, WorkerError
-from imgcls.on_ray.processes import guarded, kill_descendants
+from imgcls.interrupts import Interrupts, Stopping, handled
+from imgcls.on_ray import cluster
+from imgcls.on_ray.lookout import Lookout
+from imgcls.on_ray.processes import kill_descendants
+from imgcls.on_ray.resources import cpus_on
+from imgcls.on_ray.room import Room
 from imgcls.on_ray.worker import work
 from imgcls.plan import Plan
 from imgcls.report.events import EventFile, EventFollower
 from imgcls.run_folder import RunFolder, read_json
 
-_SETTINGS = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # how soon a dead worker and the end of a run are noticed
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # a process more, of no use on a cluster of our own
-    "RAY_TRAIN_METRICS_ENABLED": "0",
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # sixteen workers on two CPUs take over a minute
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # print() would reach a worker's log twice
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-_OBJECT_STORE = 100_000_000  # bytes; nothing large passes through it
 _POLL = 0.05  # seconds between looks at the event file
-# Linux allows the path of a socket 107 bytes; Ray's lie so deep below its temporary folder
-_SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{process}/sockets/plasma_store"
-_LONGEST_SOCKET = 107
+_LOOK_EVERY = 10.0  # seconds between looks for room for more workers; growing costs a start of all of them
 _GRACE = 15.0  # seconds for the other workers to end after one had an error
 
 
@@ -43,6 +30,7 @@ class _Job:
     plan: Plan
     folder: RunFolder
     cpus: float
+    shared: bool
 
 
 def run(
@@ -50,133 +38,68 @@ def run(
     folder: RunFolder,
     cpus: float,
     emit: Callable[[Mapping[str, Any]], None],
-    stopping: Callable[[bool], None],
+    stopping: Stopping,
+    address: str | None = None,
 ) -> bool:
     """Train on Ray workers; return whether the run came to its end.
 
     Args:
         plan: of the run; also in the folder, where the workers read it.
         folder: of the run.
-        cpus: of each worker.
+        cpus: of each worker; on a cluster that is joined, they are found there.
         emit: takes events.
-        stopping: called with False at the first Ctrl-C, after which the workers end with a checkpoint, and with
-            True at the second, or where there is nothing to save yet: this process then ends at once.
+        stopping: called with False at the first Ctrl-C or SIGTERM, after which the workers end with a checkpoint,
+            and with True at the second, or where there is nothing to save yet: this process then ends at once;
+            and with the exit code.
+        address: HOST:PORT of a cluster to join; None: Ray is started here, for this run alone.
 
     Raises:
-        UserError: a worker met something that the user can mend; Ray cannot be started here.
+        UserError: a worker met something that the user can mend; Ray cannot be started here, or not be joined;
+            fewer workers fit than the run goes on with.
         WorkerError: a worker had another error, or died more often than the recipe allows.
     """
-    _check_temporary_folder()
-    with _interrupts(folder, stopping), _own_cluster(folder):
+    workers = plan.workers
+    ray_for_it = cluster.own(folder, workers) if address is None else cluster.joined(folder, workers, address)
+    interrupts = Interrupts(stopping, _end_at_once, folder.ask_to_stop)
+    with handled(interrupts), ray_for_it:
         # Ray's driver half; importing it here kept the cluster's start from waiting for it
         emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
-        return _follow(_Job(plan, folder, cpus), emit, stopping)
+        if address is not None:
+            cpus = cpus_on(cluster.nodes(), workers)
+        return _follow(_Job(plan, folder, cpus, address is not None), emit, interrupts)
 
 
-def _check_temporary_folder() -> None:
-    name = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
-    where = os.environ.get(name, "/tmp")  # noqa: S108 (Ray's own choice)
-    longest = _LONGEST_SOCKET - len(_SOCKET.format(process=os.getpid()))
-    if len(os.fsencode(where)) > longest:
-        raise UserError(
-            f"{name} = {where}: is too long for the paths of Ray's sockets; "
-            f"set RAY_TMPDIR to a folder of at most {longest} characters"
-        )
-
-
-@contextmanager
-def _interrupts(folder: RunFolder, stopping: Callable[[bool], None]) -> Iterator[None]:
-    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        at_once = folder.stop.exists()
-        stopping(at_once)
-        if at_once:
-            _end_at_once()
-        folder.stop.touch()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _own_cluster(folder: RunFolder) -> Iterator[None]:
-    """Start Ray on this machine, for this run alone, with all that it prints in the run's log."""
-    os.environ.update({key: value for key, value in _SETTINGS.items() if key not in os.environ})
-    with _quiet(folder.logs / "ray.log"), ExitStack() as ending:
-        import ray
-
-        ending.callback(ray.shutdown)
-        # takes a second of CPU, while starting Ray is mostly waiting
-        ahead = threading.Thread(target=_import_ray_train, daemon=True)
-        ahead.start()
-        ray.init(
-            address="local",  # never by accident the cluster of a stray RAY_ADDRESS
-            num_cpus=len(os.sched_getaffinity(0)),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="WARNING",
-            object_store_memory=_OBJECT_STORE,
-        )
-        session = Path(ray._private.worker._global_node.get_session_dir_path())
-        ending.enter_context(guarded(session))
-        ending.callback(ray.shutdown)  # before the guard ends what is left
-        ahead.join()
-        print(f"logs of Ray's own processes: {session}/logs", flush=True)
-        yield
-
-
-def _import_ray_train() -> None:
-    import ray.train  # noqa: F401
-    from ray.train.v2.api import data_parallel_trainer  # noqa: F401
-
-
-@contextmanager
-def _quiet(log: Path) -> Iterator[None]:
-    """Send what this process's libraries print, C++ ones too, to a file; the live view holds its own handle."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    os.close(handle)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        logging.getLogger("ray").handlers.clear()
-        for number, original in enumerate(kept, start=1):
-            os.dup2(original, number)
-            os.close(original)
-
-
-def _end_at_once() -> None:
+def _end_at_once(code: int) -> None:
     kill_descendants()
     # not by an exception: a thread that is still inside Ray would have Ray end this process in its own way
-    os._exit(130)
+    os._exit(code)
 
 
-def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None], stopping: Callable[[bool], None]) -> bool:
+def _follow(job: _Job, emit: Callable[[Mapping[str, Any]], None], interrupts: Interrupts) -> bool:
     """Run the trainer in a thread, so that Ctrl-C reaches our handler, and pass events on until it ends."""
     failure: list[BaseException] = []
     trainer = threading.Thread(target=_fit, args=(job, failure), daemon=True)
     follower = EventFollower(job.folder.events)
+    lookout = Lookout(job.folder, emit)
+    room = Room(job.plan.workers, job.cpus, cluster.nodes, emit) if job.shared else None
     last, begun = "", False
     trainer.start()
     deadline: float | None = None
     while True:
         ended = not trainer.is_alive()
         for event in follower.new():
-            emit(event)
+            emit(lookout.heard(event))
             last = str(event["kind"])
             begun = begun or last == "run"
-        if not begun and job.folder.stop.exists():
-            stopping(True)
-            _end_at_once()
+            if room is not None:
+                room.heard(event)
+        lookout.look()
+        if room is not None:
+            room.look()
+        if interrupts.requested:
+            job.folder.ask_to_stop()
+        if not begun and job.folder.is_stop_asked():
+            interrupts.end_at_once()
         if ended or (deadline is not None and time.monotonic() > deadline):
             break
         if deadline is None and _own_errors(job.folder):
@@ -202,8 +125,8 @@ def _trainer(job: _Job) -> Any:
 
     workers = job.plan.workers
     gpus = int(ray.cluster_resources().get("GPU", 0))
-    if 0 < gpus < workers.count:
-        raise UserError(f"{workers.count} workers, but this machine has {gpus} GPUs; start at most that many")
+    if 0 < gpus < workers.fewest:
+        raise UserError(f"{workers.fewest} workers, but there are {gpus} GPUs; start at most that many")
 
     class Trainer(DataParallelTrainer):
         # TorchTrainer's only addition is a process group, which our worker makes itself: importing it
@@ -212,8 +135,15 @@ def _trainer(job: _Job) -> Any:
         def _create_default_callbacks(self) -> list[Any]:
             # two processes that each import Ray Train: one hands out Ray Datasets, the other tidies up
             # on clusters that outlive their driver
-            needless = (DatasetsCallback, PlacementGroupCleanerCallback)
+            needless = (DatasetsCallback, *(() if job.shared else (PlacementGroupCleanerCallback,)))
             return [c for c in super()._create_default_callbacks() if not isinstance(c, needless)]
+
+        def _initialize_and_run_controller(self, **parts: Any) -> Any:
+            if workers.elastic:
+                from imgcls.on_ray.elastic import FreshlyCounted
+
+                parts["scaling_policy"] = FreshlyCounted(self.scaling_config)
+            return super()._initialize_and_run_controller(**parts)
 
     class Watcher(UserCallback):
         def __init__(self, events: str) -> None:
@@ -224,9 +154,10 @@ def _trainer(job: _Job) -> Any:
 
     return Trainer(
         work,
-        train_loop_config={"folder": str(job.folder.path.absolute())},
+        train_loop_config={"folder": str(job.folder.path.absolute()), "cpus": job.cpus if job.shared else None},
         scaling_config=ScalingConfig(
-            num_workers=workers.count,
+            num_workers=(workers.fewest, workers.count) if workers.elastic else workers.count,
+            elastic_resize_monitor_interval_s=_LOOK_EVERY,
             use_gpu=gpus > 0,
             resources_per_worker={"CPU": job.cpus, **({"GPU": 1} if gpus else {})},
         ),

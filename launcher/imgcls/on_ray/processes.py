@@ -38,7 +38,7 @@ def kill_descendants() -> None:
     Ray's own would notice that their driver is gone, some of them after ten seconds.
     """
     for process in descendants(os.getpid()):
-        _kill(process)
+        kill(process)
 
 
 @contextmanager
@@ -61,14 +61,15 @@ def guarded(folder: Path) -> Iterator[None]:
 
 def _guard(folder: str) -> None:
     owner = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and a scheduler reach the whole process group
+        signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()  # until the other end is closed: by its owner, or by the kernel
     end = time.monotonic() + _PATIENCE
     while (left := [process for process in _all_but(owner) if _has_open(process, folder + "/")]) and (
         time.monotonic() < end
     ):
         for process in left:
-            _kill(process)
+            kill(process)
         time.sleep(0.02)
 
 
@@ -83,7 +84,7 @@ def _has_open(process: int, prefix: str) -> bool:
         return False
 
 
-def _kill(process: int) -> None:
+def kill(process: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process, signal.SIGKILL)
 

@@ -7,10 +7,12 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imgcls.errors import UserError
+from imgcls.errors import StorageError, UserError
+from imgcls.on_ray.drain import drain_notice
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder, write_whole
 from imgcls.train.environment import prepare_environment
@@ -36,18 +38,22 @@ def work(config: Mapping[str, Any]) -> None:
     if rank == 0:
         events.tell("phase", name="worker started")
     try:
-        _train(folder, context, events)
+        _train(folder, context, events, config["cpus"])
     except Exception as error:
         collateral = _peer_lost(error)
-        _record(folder, rank, error, collateral)
         traceback.print_exc()
+        try:
+            _record(folder, rank, error, collateral)
+        except OSError:
+            # errors are recorded in the storage that fails: Ray is told instead, and starts the workers again
+            raise error from None
         if collateral and not _somebody_elses_error(folder):
             raise
     finally:
         _leave()
 
 
-def _train(folder: RunFolder, context: Any, events: EventFile) -> None:
+def _train(folder: RunFolder, context: Any, events: EventFile, cpus: float | None) -> None:
     rank, size = context.get_world_rank(), context.get_world_size()
     address = _meet(rank) if size > 1 else ""
     if context.get_local_world_size() == size:
@@ -56,17 +62,28 @@ def _train(folder: RunFolder, context: Any, events: EventFile) -> None:
     prepare_environment()
     from imgcls.plan import Plan
     from imgcls.train.loop import train
+    from imgcls.train.watch import Watch
     from imgcls.train.world import World, join_group, pick_device
 
     local_rank = context.get_local_rank()
     device = pick_device(local_rank)
     if rank == 0:
         events.tell("phase", name="torch and DALI imported")
-    if size > 1:
-        join_group(rank, size, address, device)
-    world = World(rank, size, local_rank, events.write, folder.stop.exists, device)
-    world.tell("phase", name="workers connected")
-    train(Plan.from_json(folder.plan.read_text(encoding="utf-8")), folder, world)
+    plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
+    if cpus is not None:
+        # as many threads wherever on the cluster this worker is, so that sums are rounded alike
+        plan = replace(plan, workers=replace(plan.workers, cpus=cpus))
+    watch = Watch(folder, rank, size, plan.workers.hang_after, notice=drain_notice()).start()
+    try:
+        if size > 1:
+            join_group(rank, size, address, device)
+        world = World(
+            rank, size, local_rank, events.write, folder.is_stop_asked, device, watch.pulse, watch.notice
+        )
+        world.tell("phase", name="workers connected")
+        train(plan, folder, world)
+    finally:
+        watch.close()
 
 
 def _meet(rank: int) -> str:
@@ -109,7 +126,7 @@ def _record(folder: RunFolder, rank: int, error: Exception, collateral: bool) ->
         "time": time.time(),
         "collateral": collateral,
         "user": user,
-        "text": str(error) if user else traceback.format_exc(),
+        "text": str(error) if user or isinstance(error, StorageError) else traceback.format_exc(),
     }
     write_whole(folder.errors / f"rank-{rank}.json", json.dumps(record, indent=1))
 

@@ -16,7 +16,9 @@ from imgcls.run_folder import RunFolder
 
 What = Literal["worker", "driver", "all"]
 EACH: tuple[What, ...] = get_args(What)
-_POLL = 0.005  # seconds between looks at the events: about a step of a small model
+# what a run does when it is killed
+During = Literal["step", "evaluation", "checkpoint", "start"]
+_POLL = 0.002  # seconds between looks at the events: less than a step, or a checkpoint, of a small model
 _PATIENCE = 20.0  # seconds in which what a killed driver leaves behind should have ended by itself
 
 
@@ -51,19 +53,43 @@ class Launch:
         """Wait for the end, and return the exit code; below 0: minus the signal that ended it."""
         return self._process.wait()
 
-    def reach(self, step: int) -> bool:
-        """Wait until a step has been made; return False if the launch ended before."""
-        return self._follow(lambda event: self._has_reached(event, step))
+    def reach(self, step: int, during: During = "step") -> bool:
+        """Wait until a step has been made, and then for what the run shall be doing; False if it ended before."""
+        reached = False
+
+        def arrived(event: Event) -> bool:
+            nonlocal reached
+            if event["kind"] in ("progress", "step"):
+                self.step = int(event["step"])
+                reached = self.step >= step
+            # both may come at once: the evaluation after the last step is the last there is
+            evaluates = during == "evaluation" and event["kind"] == "evaluating"
+            return reached and (evaluates or during in ("step", "start"))
+
+        def writes() -> bool:
+            return during == "checkpoint" and reached and self.has_half_a_checkpoint()
+
+        return self._follow(arrived, writes)
 
     def goes_on(self) -> bool:
         """Wait until the run begins, or after a kill begins again; return False if the launch ended before."""
         return self._follow(self._has_begun)
 
-    def _has_reached(self, event: Event, step: int) -> bool:
-        if event["kind"] in ("progress", "step"):
-            self.step = int(event["step"])
-            return self.step >= step
-        return False
+    def has_half_a_checkpoint(self) -> bool:
+        """Return whether there is a checkpoint that is not whole: its temporary folder."""
+        return any(self.folder.checkpoints.glob(".step-*"))
+
+    def starts_for(self, seconds: float) -> bool:
+        """Wait so long; return False if the run began, or the launch ended, before."""
+        end = time.monotonic() + seconds
+        begun = False
+
+        def arrived(event: Event) -> bool:
+            nonlocal begun
+            begun = begun or self._has_begun(event)
+            return begun
+
+        return self._follow(arrived, lambda: time.monotonic() >= end) and not begun
 
     def _has_begun(self, event: Event) -> bool:
         if event["kind"] == "run":
@@ -71,11 +97,12 @@ class Launch:
             return True
         return False
 
-    def _follow(self, arrived: Callable[[Event], bool]) -> bool:
+    def _follow(self, arrived: Callable[[Event], bool], comes: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for an event, or for what comes without one; return False if the launch ended before."""
         while True:
             ended = self._process.poll() is not None
             # all of them are looked at: of several the last says where the run is
-            if any([arrived(event) for event in self._follower.new()]):  # noqa: C419
+            if any([arrived(event) for event in self._follower.new()]) or comes():  # noqa: C419
                 return True
             if ended:
                 return False

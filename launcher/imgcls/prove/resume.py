@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imgcls.errors import UserError, WorkerError
 from imgcls.prove.fingerprint import Group, fingerprint, journal, last_checkpoint
-from imgcls.prove.launches import Launch, What
+from imgcls.prove.launches import During, Launch, What
 from imgcls.run_folder import RunFolder
 
 _LOG_LINES = 15  # of a failed launch's output that are shown
@@ -16,10 +16,18 @@ _LOG_LINES = 15  # of a failed launch's output that are shown
 
 @dataclass(frozen=True)
 class Kill:
-    """What is to be killed when a step has been made."""
+    """What is to be killed when a step has been made.
+
+    Attributes:
+        step: the kill comes after it.
+        what: is killed.
+        during: what the run does then. step: whatever it does; evaluation, checkpoint: the kill waits for the next
+            one; start: there is a second kill, while the run starts again.
+    """
 
     step: int
     what: What
+    during: During = "step"
 
 
 @dataclass(frozen=True)
@@ -90,28 +98,33 @@ def verify(case: Case, say: Callable[[str], None]) -> tuple[list[Row], int]:
         if folder.path.exists():
             raise UserError(f"{folder.path} is there already; name another --storage, or remove it")
     case.storage.mkdir(parents=True, exist_ok=True)
-    _undisturbed(case, say)
-    kills = _Killed(case, say).run()
+    starting = _undisturbed(case, say)
+    kills = _Killed(case, say, starting).run()
     return _compare(case), kills
 
 
-def _undisturbed(case: Case, say: Callable[[str], None]) -> None:
+def _undisturbed(case: Case, say: Callable[[str], None]) -> float:
+    """Return the seconds that it took to start."""
     began = time.monotonic()
     launch = _start(case, case.undisturbed)
     try:
+        launch.goes_on()
+        starting = time.monotonic() - began
         _must_be_good(launch.wait(), case.undisturbed)
     finally:
         launch.end()
     say(f"undisturbed: finished after {time.monotonic() - began:.1f} s")
+    return starting
 
 
 class _Killed:
     """The run that is killed, and continued by the same command."""
 
-    def __init__(self, case: Case, say: Callable[[str], None]) -> None:
+    def __init__(self, case: Case, say: Callable[[str], None], starting: float) -> None:
         self.case = case
         self.say = say
-        self.draw = random.Random(case.seed)  # noqa: S311 (which worker, not a secret)
+        self.starting = starting
+        self.draw = random.Random(case.seed)  # noqa: S311 (no secret)
         self.launch = _start(case, case.killed)
 
     def run(self) -> int:
@@ -134,19 +147,35 @@ class _Killed:
         """Kill, and wait until the run goes on; return False if it had ended by itself."""
         killed = ""
         while not killed:  # between one group of workers and the next there is none to kill
-            if not self.launch.reach(kill.step):
+            if not self.launch.reach(kill.step, kill.during):
                 return False
             seen = self.launch.step
             killed = self.launch.kill(kill.what, self.draw)
+        half = kill.what != "worker" and self.launch.has_half_a_checkpoint()
         if kill.what != "worker":
             self.launch = _start(self.case, self.case.killed)
+        again = self._kill_while_starting(kill) if kill.during == "start" else ""
         if not self.launch.goes_on():
             _must_be_good(self.launch.wait(), self.case.killed)
             return False
         asked = "" if seen == kill.step else f" (asked for: {kill.step})"
+        doing = {"evaluation": ", evaluating", "checkpoint": ", writing a checkpoint"}.get(kill.during, "")
+        left = "; a checkpoint was left half written" if half else ""
         from_step = f"from step {self.launch.step}" if self.launch.step else "from the start: no checkpoint yet"
-        self.say(f"killed: {killed}, seen at step {seen}{asked}; went on {from_step}")
+        self.say(f"killed: {killed}, seen at step {seen}{asked}{doing}{left}{again}; went on {from_step}")
         return True
+
+    def _kill_while_starting(self, kill: Kill) -> str:
+        """Kill a launch before it begins, at a random time, and start the next; return what was done, in words."""
+        longest = self.starting
+        while True:
+            seconds = self.draw.uniform(0, longest)
+            early = self.launch.starts_for(seconds)
+            self.launch.kill(kill.what, self.draw)
+            self.launch = _start(self.case, self.case.killed)
+            if early:
+                return f"; killed again {seconds:.1f} s into the start"
+            longest = seconds / 2  # it began before, and has been killed as at a step
 
 
 def _start(case: Case, folder: RunFolder) -> Launch:

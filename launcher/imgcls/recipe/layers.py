@@ -15,6 +15,7 @@ from imgcls.recipe.problems import Problem, RecipeError
 Table = dict[str, Any]
 # tables whose `name` says which component they configure: another name, and the options below it go too
 NAMED = ("model", "data", "optimizer", "schedule", "loss")
+_NAMED_PATHS: set[KeyPath] = {*((key,) for key in NAMED), ("distill", "model")}
 # what is meant where a recipe names none
 DEFAULTS = {"loss": "cross_entropy", "schedule": "cosine"}
 LISTS = ("augment", "track", "callback")
@@ -156,6 +157,9 @@ def _long_forms(tree: Table) -> Table:
             long[key] = {"name": long[key]}
     if isinstance(long.get("weights"), str):
         long["weights"] = {"source": long["weights"]}
+    distill = long.get("distill")
+    if isinstance(distill, dict) and isinstance(distill.get("model"), str):
+        long["distill"] = {**distill, "model": {"name": distill["model"]}}
     for key in LISTS:
         if isinstance(long.get(key), list):
             long[key] = [{"name": item} if isinstance(item, str) else item for item in long[key]]
@@ -163,7 +167,7 @@ def _long_forms(tree: Table) -> Table:
 
 
 def _lay_over(merged: Merged, into: Table, layer: Layer, tree: Table, path: KeyPath, own: KeyPath) -> None:
-    if len(path) == 1 and path[0] in NAMED and _renames(into, tree, DEFAULTS.get(str(path[0]))):
+    if path in _NAMED_PATHS and _renames(into, tree, DEFAULTS.get(str(path[0]))):
         into.clear()
         _forget(merged, path)
     merged.origins[path] = (layer, own)

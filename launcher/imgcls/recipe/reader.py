@@ -8,15 +8,18 @@ from typing import Any, get_args
 
 from imgcls.errors import UserError
 from imgcls.plugins import KINDS, Found, Plugins, UnknownComponent
+from imgcls.recipe.distill import conflicts
 from imgcls.recipe.layers import DEFAULTS, Merged, Table, is_file, merge
 from imgcls.recipe.locate import KeyPath
 from imgcls.recipe.problems import Problem, RecipeError
 from imgcls.recipe.schema import (
     Checkpointing,
+    Distill,
     Expectation,
     Input,
     Loading,
     OnBadImage,
+    Progressive,
     Sampling,
     Start,
     Train,
@@ -29,6 +32,8 @@ __all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml
 SECTIONS: dict[str, type] = {
     "weights": Start,
     "input": Input,
+    "progressive": Progressive,
+    "distill": Distill,
     "train": Train,
     "sampling": Sampling,
     "checkpoint": Checkpointing,
@@ -48,6 +53,8 @@ LISTED = {"augment": "augmentations", "track": "trackers", "callback": "callback
 SCALARS: dict[str, tuple[type, Any]] = {"about": (str, ""), "seed": (int, 0)}
 # keys of [data] that are the core's, whatever the dataset
 RESERVED = {"data": {"name", "validation", "on_bad_image"}}
+# tables within sections that name a component
+NESTED = {"distill": ("model", "models")}
 TOP_LEVEL = ["extends", *SCALARS, *SINGLE, *LISTED, *SECTIONS]
 
 
@@ -78,6 +85,9 @@ class Recipe:
     callback: tuple[Named, ...]
     weights: Start
     input: Input
+    progressive: Progressive
+    distill: Distill
+    distill_model: Named | None
     train: Train
     sampling: Sampling
     checkpoint: Checkpointing
@@ -166,6 +176,14 @@ class _Reader:
         values["on_bad_image"] = self.on_bad_image()
         values |= {key: self.single(key) for key in SINGLE}
         values |= {key: self.listed(key) for key in LISTED}
+        values["distill_model"] = self.nested("distill")
+        if self.problems:
+            raise RecipeError(self.problems)
+        for found in conflicts(values["distill"], values["distill_model"] is not None, values["train"]):
+            self.complain(*found)
+        workers: Workers = values["workers"]
+        if workers.least > workers.count > 0:
+            self.complain(("workers", "least"), f"{workers.least} is more than workers.count = {workers.count}")
         if self.problems:
             raise RecipeError(self.problems)
         return Recipe(path=path, origins=self.merged, **values)
@@ -190,7 +208,18 @@ class _Reader:
         if key == "expect" and key not in self.tree:
             return None
         table = self.table((key,), self.tree.get(key, {}))
-        return None if table is None else self.options((key,), table, SECTIONS[key])
+        inner = NESTED.get(key, ("", ""))[0]
+        own = {k: v for k, v in table.items() if k != inner} if table is not None else None
+        return None if own is None else self.options((key,), own, SECTIONS[key])
+
+    def nested(self, key: str) -> Named | None:
+        """Return the component that a section names in a table of its own; None where it names none."""
+        inner, kind = NESTED[key]
+        section = self.tree.get(key)
+        if not isinstance(section, dict) or inner not in section:
+            return None
+        table = self.table((key, inner), section[inner])
+        return None if table is None else self.named(inner, kind, (key, inner), table)
 
     def options(self, path: KeyPath, table: Table, cls: type, defaults: Any = None) -> Any:
         value, faults = check_table(table, cls, defaults)
@@ -281,12 +310,16 @@ def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
             yield "[input]", ("input",), _input(recipe), f"of {recipe.model.found.name}"
         elif (value := getattr(recipe, key)) is not None:
             yield f"[{key}]", (key,), asdict(value), "default"
+        if key == "distill" and (model := recipe.distill_model) is not None:
+            rows = {"name": model.found.name, **asdict(model.options)}
+            yield "[distill.model]", ("distill", "model"), rows, f"default of {model.found.name}"
 
 
 def _input(recipe: Recipe) -> Table:
     from imgcls.plan import resolve_format  # plan knows recipes, so not at the top
 
-    return asdict(resolve_format(recipe))
+    form = resolve_format(recipe)
+    return {**asdict(form), "train_size": form.training.size}
 
 
 def _lines(

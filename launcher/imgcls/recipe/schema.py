@@ -18,6 +18,9 @@ class Input:
     """What the model is given. Unset values are the model's own published ones."""
 
     size: Annotated[int | None, Gt(0), "height and width in pixels"] = None
+    train_size: Annotated[
+        int | None, Gt(0), "the same in training, where it is another, arXiv:1906.06423; unset: size"
+    ] = None
     channels: Annotated[Literal[1, 3] | None, "1: grey, 3: RGB"] = None
     mean: Annotated[tuple[float, ...] | None, MinLen(1), "subtracted, a value a channel, in 0..1"] = None
     std: Annotated[tuple[float, ...] | None, MinLen(1), "divided by, a value a channel, in 0..1"] = None
@@ -36,6 +39,31 @@ class Start:
     layout: Annotated[str | None, "whose names the file has, such as timm or paddle; unset: found by trying"] = (
         None
     )
+
+
+@options
+class Distill:
+    """Learning from another model's answers, too; ``model`` is a table of its own, as the recipe's model is."""
+
+    method: Annotated[
+        Literal["soft", "ssld", "dml"] | None,
+        "soft: from labels and a teacher, arXiv:1503.02531; ssld: from a teacher alone, arXiv:2103.05959; "
+        "dml: two models learn side by side, each from the other too, the first is served, arXiv:1706.00384",
+    ] = None
+    teacher: Annotated[
+        str | None, "a finished run's folder, a checkpoint's, or with distill.model whatever weights.source can be"
+    ] = None
+    sha256: Annotated[str | None, "what the teacher's file must have, in hexadecimal"] = None
+    layout: Annotated[str | None, "whose names it has, such as timm or paddle; unset: found by trying"] = None
+    temperature: Annotated[
+        float | None, Gt(0), "that logits are divided by where two models are compared; unset: 4 of soft, else 1"
+    ] = None
+    weight: Annotated[
+        float | None,
+        Gt(0),
+        Le(1),
+        "soft: share of the teacher in the loss, unset 0.9; dml: of the other model beside the labels, unset 1",
+    ] = None
 
 
 @options
@@ -75,10 +103,33 @@ class Train:
     sync_batch_norm: Annotated[bool, "statistics over all workers' samples; needs GPUs"] = False
     channels_last: Annotated[bool, "memory format that convolutions on GPUs are faster in"] = False
     compile: Annotated[bool, "torch.compile"] = False
+    parallel: Annotated[
+        Literal["ddp", "fsdp"],
+        "ddp: each worker has the whole model; fsdp: a part of each weight, gradient and moment, for models that "
+        "do not fit",
+    ] = "ddp"
+    activation_checkpointing: Annotated[
+        bool, "keep of each repeated block its input alone, and compute it once more backward: less memory"
+    ] = False
     evaluate_every: Annotated[int, Gt(0), "epochs between evaluations; the last epoch is always evaluated"] = 1
     eval_batch_size: Annotated[int, Gt(0), "samples per forward pass of an evaluation"] = 128
     eval_flip: Annotated[bool, "evaluate the mean of an image's logits and its mirror image's"] = False
     log_every: Annotated[int, Gt(0), "updates between lines in metrics.jsonl"] = 50
+
+
+@options
+class Progressive:
+    """Smaller images in the first epochs, which are quicker; then larger ones up to input.train_size."""
+
+    size: Annotated[
+        int | None,
+        Gt(0),
+        "height and width in pixels at the beginning; unset: as at the end; torch.compile compiles anew for a "
+        "second size, once, and for others only where the model's shapes need it",
+    ] = None
+    begin: Annotated[int, Ge(0), "epochs after which images grow"] = 0
+    end: Annotated[int | None, Gt(0), "epochs after which they have grown; unset: all but the last"] = None
+    multiple: Annotated[int, Gt(0), "sizes between are whole multiples of so many pixels"] = 32
 
 
 @options
@@ -101,6 +152,9 @@ class Checkpointing:
     every_epochs: Annotated[int, Gt(0), "epochs between checkpoints"] = 1
     every_steps: Annotated[int | None, Gt(0), "updates between checkpoints within an epoch"] = None
     keep: Annotated[int, Gt(0), "how many of the newest are kept, beside the best"] = 2
+    wait_seconds: Annotated[
+        float, Ge(0), "how long the end of a run waits for storage that cannot be written, before it gives up"
+    ] = 300.0
 
 
 @options
@@ -119,8 +173,28 @@ class Workers:
     """The processes that train."""
 
     count: Annotated[int, Ge(0), Le(4096), "0: in this process, without Ray"] = 1
+    least: Annotated[
+        int, Ge(0), Le(4096), "fewest that train where there is no room for count, in more passes; 0: always count"
+    ] = 0
     cpus: Annotated[float | None, Gt(0), "CPUs of each worker, may be a fraction; unset: an equal share"] = None
     max_failures: Annotated[int, Ge(0), "how often killed workers are replaced before the run ends"] = 3
+    hang_after: Annotated[
+        float,
+        Ge(0),
+        "seconds without progress after which all workers' stacks are written to logs/stacks, the one that holds "
+        "the others up is named, and all are replaced; what is done for the first time may take half an hour; "
+        "0: never",
+    ] = 600.0
+
+    @property
+    def elastic(self) -> bool:
+        """Whether the number of workers may be smaller than ``count``."""
+        return 0 < self.least < self.count
+
+    @property
+    def fewest(self) -> int:
+        """The smallest number of workers that the run goes on with."""
+        return self.least if self.elastic else self.count
 
 
 @options

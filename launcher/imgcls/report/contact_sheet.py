@@ -22,7 +22,7 @@ class Row:
         label: under the original.
         note: a fainter line under it.
         original: of any size; drawn letterboxed.
-        pictures: uint8 (size, size, 1 or 3), all of one size.
+        pictures: uint8 (size, size, 1 or 3), drawn at the size of the first row's first.
         captions: one under each picture; from its first `` + `` on, in a line of its own.
     """
 

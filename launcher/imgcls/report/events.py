@@ -1,11 +1,14 @@
 """Events of a run in a file: rank 0 appends, the driver follows."""
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from imgcls.lines import Backlog, append_line
+
+_KEPT = 1000  # lines, while they cannot be written
 
 Event = Mapping[str, Any]
 
@@ -13,21 +16,20 @@ Event = Mapping[str, Any]
 class EventFile:
     """One JSON object a line, each with ``kind`` and ``time`` (seconds since 1970).
 
-    A file, because it outlives both ends, and costs no process and no waiting: writing takes microseconds.
+    A file, because it outlives both ends, and costs no process and no waiting: writing takes microseconds. While
+    storage fails the last events are kept for later, and nobody is told.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lines: Backlog[str] = Backlog(self._append, most=_KEPT)
+
+    def _append(self, line: str) -> None:
+        append_line(self.path, line)
 
     def write(self, event: Event) -> None:
         """Append an event."""
-        line = json.dumps(event) + "\n"
-        # one write a line, so that lines of several processes do not mix
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
+        self._lines.add(json.dumps(event) + "\n")
 
     def tell(self, kind: str, **values: Any) -> None:
         """Append an event made of its values."""
@@ -47,8 +49,9 @@ class EventFollower:
             with self.path.open("rb") as file:
                 file.seek(self._read)
                 data = file.read()
-        except FileNotFoundError:
+        except OSError:  # not there yet, or away
             return []
         whole = data[: data.rfind(b"\n") + 1]
         self._read += len(whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        # a full disk takes a part of a line; the whole one comes later
+        return [json.loads(line) for line in whole.splitlines() if line.endswith(b"}")]

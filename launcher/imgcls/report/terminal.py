@@ -64,11 +64,24 @@ class Terminal:
         self._plain_at = time.monotonic()
         if "run" not in self.last:
             self.line(_header(self.title, event))
+            self._say_shares(event)
+        elif self.last["run"]["workers"] != event["workers"]:
+            before, now = self.last["run"]["workers"], _count(event["workers"])
+            self.line(f"{now} from here on, {before} before; the global batch stays", style="yellow")
         if event["step"]:
             done = event["step"] / event["steps_per_epoch"]
             self.line(f"continuing after step {event['step']} of {event['total_steps']} (epoch {done:.2f})")
         if self.console.is_terminal:
             self._open_bar(event)
+
+    def _say_shares(self, event: Event) -> None:
+        for row in event.get("shares", []):
+            self.line(f"  {row}")
+        most = event.get("most_workers", event["workers"])
+        if event.get("shares") and event["workers"] < most:
+            self.line(
+                f"{_count(event['workers'])} of {most} for now; more join when there is room", style="yellow"
+            )
 
     def _open_bar(self, event: Event) -> None:
         self.close()
@@ -110,11 +123,15 @@ class Terminal:
 
 
 def _header(title: str, event: Event) -> str:
-    workers = f"{event['workers']} worker{'s' if event['workers'] > 1 else ''}"
+    workers = _count(event["workers"])
     return (
         f"{title}: {event['parameters']:,} parameters, {event['classes']} classes, "
         f"{event['train']:,} images to train and {event['validation']:,} to validate, {workers}, {event['device']}"
     )
+
+
+def _count(workers: int) -> str:
+    return f"{workers} worker{'s' if workers > 1 else ''}"
 
 
 def _figures(event: Event) -> str:

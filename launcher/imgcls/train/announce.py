@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def announce(run: "Run") -> None:
-    """Emit the event ``run``, and name the images that were left out when the data was indexed."""
+    """Emit the event ``run``, name the images that were left out of the index, and say how images grow."""
     order, state, training, evaluation = run.order, run.state, run.inputs.training, run.inputs.evaluation
     if run.world.leads:
         for index in (training.index, evaluation.index):
@@ -20,6 +20,8 @@ def announce(run: "Run") -> None:
         steps_per_epoch=order.steps_per_epoch,
         epochs=run.plan.train.epochs,
         workers=run.world.size,
+        most_workers=max(1, run.plan.workers.count),
+        shares=run.shares.rows(),
         device=str(run.world.device),
         parameters=sum(p.numel() for p in run.model.parameters()),
         train=order.n,
@@ -27,3 +29,6 @@ def announce(run: "Run") -> None:
         classes=len(run.plan.data.classes),
         top1=state.metrics.get("top1"),
     )
+    if run.inputs.growth is not None:
+        sizes = run.inputs.growth.described(run.plan.train.epochs)
+        run.world.tell("note", text=f"images grow: {sizes} pixels; evaluated at {run.plan.format.size}")

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imgcls.data.again import Lost
 from imgcls.data.index import Index
-from imgcls.data.loader import Lost, evaluation_batches
+from imgcls.data.loader import evaluation_batches
 from imgcls.data.pipeline import Evaluation, Machine
 from imgcls.train import build
 from imgcls.train.evaluate import logits_of

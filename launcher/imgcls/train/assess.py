@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from imgcls.data.again import Lost
 from imgcls.data.index import Index, Progress
-from imgcls.data.loader import Lost
 from imgcls.train.answers import Answering
 from imgcls.train.evaluate import Score, evaluate
 from imgcls.train.world import World

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from imgcls.train.sharded import divided, own_part
+
 
 class MovingAverage:
     """An exponential moving average of all floating-point weights and statistics.
@@ -29,13 +31,14 @@ class MovingAverage:
         """Take in the weights after an update; ``step`` counts them from 1."""
         decay = min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
         current = _floating(self.model)
-        torch._foreach_lerp_(list(self.tensors.values()), [current[name] for name in self.tensors], 1 - decay)
+        mine = [own_part(tensor) for tensor in self.tensors.values()]
+        torch._foreach_lerp_(mine, [own_part(current[name]) for name in self.tensors], 1 - decay)
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over the averages of a checkpoint."""
         for name, tensor in self.tensors.items():
-            tensor.copy_(tensors[name])
+            tensor.copy_(divided(tensors[name], tensor))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

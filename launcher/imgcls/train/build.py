@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from imgcls.data.augmentation import Augmentation, Crop, Mix
+from imgcls.data.growing import Growth
 from imgcls.data.index import Index
 from imgcls.data.mixing import Mixing
 from imgcls.data.order import Order
@@ -19,9 +20,11 @@ from imgcls.data.sampling import balanced
 from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan, Reference
 from imgcls.recipe.schema import Loading, Sampling
+from imgcls.train import distill
 from imgcls.train.callback import Callback, Tracker
 from imgcls.train.criterion import Criterion, Supervised
 from imgcls.train.freeze import freeze
+from imgcls.train.recompute import recompute
 from imgcls.train.weights import fit, read
 from imgcls.train.world import World
 from imgcls.weights import here
@@ -29,12 +32,21 @@ from imgcls.weights import here
 
 @dataclass(frozen=True)
 class Inputs:
-    """Both sides of the data: what is read in which order, and how it is made into tensors."""
+    """Both sides of the data: what is read in which order, and how it is made into tensors.
+
+    Attributes:
+        order: of the training set.
+        training: at the size that images have at the end.
+        growth: their size in each epoch; None: it is the same in all.
+        mixing: of training's batches.
+        evaluation: of the validation set.
+    """
 
     order: Order
     training: Training
     mixing: Mixing
     evaluation: Evaluation
+    growth: Growth | None
 
 
 def inputs(plan: Plan) -> Inputs:
@@ -64,9 +76,10 @@ def inputs(plan: Plan) -> Inputs:
         )
     return Inputs(
         order,
-        Training(train, plan.format, crop, augmentations, plan.seed),
+        Training(train, plan.format.training, crop, augmentations, plan.seed),
         mixing,
         Evaluation(validation, plan.format),
+        Growth.of(plan),
     )
 
 
@@ -147,6 +160,8 @@ def prepare(plan: Plan, model: nn.Module) -> None:
     """
     settings = plan.train
     freeze(model, settings.freeze)
+    if settings.activation_checkpointing:
+        recompute(model)
     if settings.channels_last:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if settings.compile:
@@ -198,8 +213,12 @@ def optimizer(plan: Plan, of: nn.Module) -> torch.optim.Optimizer:
 
 
 def criterion(plan: Plan, device: torch.device, training: Index) -> Criterion:
-    """Return the recipe's loss, which may weigh classes by how many samples of a training set they have."""
+    """Return the recipe's loss, which may weigh classes by how many samples of a training set they have.
+
+    Raises:
+        UserError: it needs a teacher, which cannot be had.
+    """
     classes = len(plan.data.classes)
     counts = np.bincount(training.labels, minlength=classes)
     loss: nn.Module = plan.loss.construct(num_classes=classes, class_counts=counts)
-    return Supervised(loss.to(device))
+    return distill.criterion(plan, Supervised(loss.to(device)), device)

@@ -43,7 +43,11 @@ class Tracker:
         """Forget records later than an update's number: a continued run will log them again."""
 
     def log(self, record: Mapping[str, object]) -> None:
-        """Take a record: ``kind`` (``train``, ``epoch`` or ``evaluation``), ``step``, ``epoch``, and figures."""
+        """Take a record: ``kind`` (``train``, ``epoch`` or ``evaluation``), ``step``, ``epoch``, and figures.
+
+        Raises:
+            OSError: it cannot be taken now; it will be given again, before those that follow.
+        """
 
     def close(self) -> None:
         """The run has ended."""

@@ -4,21 +4,26 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from imgcls.errors import StorageError, UserError
+from imgcls.outage import as_os_error
 from imgcls.run_folder import read_json, write_whole
+from imgcls.train.sharded import all_divided
+from imgcls.train.snapshot import Snapshot, copied, divide_state, join_state, take_part, tensors_of
+from imgcls.train.writer import Writer
 
 _PREFIX = "step-"
 _LATEST = "latest"
 _MANIFEST = "manifest.json"
+_NEEDED = frozenset({"model.safetensors", "optimizer.safetensors", "state.json"})
 
 
 @dataclass
@@ -64,15 +69,29 @@ class Checkpoints:
     Args:
         folder: of the checkpoints.
         keep: how many of the newest stay, beside the best.
-        warn: takes a message about a checkpoint that is passed over.
+        warn: takes a message about a checkpoint that is passed over, or that cannot be written now.
+        note: takes a message when they can be written again.
+        before: called before each write; where it raises OSError the checkpoint is not written either.
+        wait: seconds for which :meth:`finish` waits for storage.
     """
 
-    def __init__(self, folder: Path, keep: int, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keep: int,
+        warn: Callable[[str], None],
+        note: Callable[[str], None] = lambda _text: None,
+        before: Callable[[], None] = lambda: None,
+        wait: float = 300.0,
+    ) -> None:
         self.folder = folder
         self.keep = keep
         self.warn = warn
-        self._writing: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self.before = before
+        self.wait = wait
+        self._writer = Writer(self._write, warn, note)
+        self._is_made = False
+        self._gave_up = False
 
     def save(
         self,
@@ -81,65 +100,86 @@ class Checkpoints:
         state: State,
         plan: str,
         average: Mapping[str, Tensor] | None = None,
+        peer: nn.Module | None = None,
     ) -> None:
-        """Copy the state and write it in the background; waits for the write before it.
+        """Copy the state, which is then written in the background; see :class:`Writer` for when this waits.
 
         Args:
             model, optimizer, state: of the run.
             plan: as JSON.
             average: the moving average of the weights; the model's other tensors are written beside it.
-
-        Raises:
-            OSError: the write before this one failed.
+            peer: a second model that learns beside the first.
         """
-        self.finish()
-        tensors, rest = _split_state(optimizer.state_dict())
-        files = {"model.safetensors": _copied(model.state_dict()), "optimizer.safetensors": _copied(tensors)}
-        if average is not None:
-            files["ema.safetensors"] = _copied({**model.state_dict(), **average})
+        self._writer.make_room(state.best_step)
+        tensors, rest = tensors_of(model, optimizer, average, peer)
+        files = {file: copied(theirs) for file, theirs in tensors.items()}
         texts = {
             "state.json": json.dumps({"run": asdict(state), "optimizer": rest}, indent=1),
             "plan.json": plan,
         }
-        best = state.best_step
-        self._writing = threading.Thread(target=self._write, args=(state.step, files, texts, best), daemon=False)
-        self._writing.start()
+        self._writer.put(Snapshot(state.step, files, texts, state.best_step))
+
+    @staticmethod
+    def take_part(
+        model: nn.Module, optimizer: torch.optim.Optimizer, average: Mapping[str, Tensor] | None
+    ) -> None:
+        """Give the parts of sharded tensors to the rank that calls :meth:`save`; called on all others."""
+        tensors, _ = tensors_of(model, optimizer, average)
+        for theirs in tensors.values():
+            take_part(theirs)
 
     def finish(self) -> None:
         """Wait until everything is written.
 
         Raises:
-            OSError: it could not be.
+            StorageError: it could not be for longer than ``wait``.
         """
-        if self._writing is not None:
-            self._writing.join()
-            self._writing = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        failure = self._writer.finish(self.wait)
+        self._gave_up = failure is not None
+        if failure is not None:
+            raise StorageError(
+                f"{self.folder}: the last checkpoint could not be written within {self.wait:g} s: {failure}\n"
+                f"{self._kept()}; free space or mend the storage, then give the same command again"
+            )
 
-    def _write(
-        self, step: int, files: Mapping[str, dict[str, Tensor]], texts: Mapping[str, str], best: int
-    ) -> None:
+    def _kept(self) -> str:
         try:
-            name = f"{_PREFIX}{step:08d}"
-            temporary = self.folder / f".{name}.{os.getpid()}"
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            for file, tensors in files.items():
-                save_file(tensors, temporary / file)
-                _sync(temporary / file)
-            for file, text in texts.items():
-                write_whole(temporary / file, text)
-            sums = {file: _sha256(temporary / file) for file in [*files, *texts]}
-            write_whole(temporary / _MANIFEST, json.dumps({"sha256": sums}, indent=1))
-            _sync(temporary)
-            _replace_folder(temporary, self.folder / name)
-            _sync(self.folder)
-            write_whole(self.folder / _LATEST, name)
-            self._tidy(best)
-        except Exception as error:  # noqa: BLE001 (raised again in the training thread)
-            self._failure = error
+            steps = self.steps()
+        except OSError:
+            return "whatever was written before is kept"
+        if not steps:
+            return "there is none before it, so the run would begin anew"
+        return f"{self.path(steps[0]).name} is kept, and the run continues from there"
+
+    def close(self) -> None:
+        """Write what is still to be written if storage works now, and end."""
+        for step in self._writer.close():
+            if self._gave_up:
+                continue  # that has been said
+            self.warn(f"the checkpoint of step {step} is not written")
+
+    def _write(self, snapshot: Snapshot) -> None:
+        self.before()
+        self._make_folder()
+        if not snapshot.is_placed:
+            self._place(snapshot)
+        write_whole(self.folder / _LATEST, self.path(snapshot.step).name)
+        self._tidy(snapshot.best)
+
+    def _make_folder(self) -> None:
+        if not self._is_made:  # once: storage that is away must not become a folder on the disk below it
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._is_made = True
+
+    def _place(self, snapshot: Snapshot) -> None:
+        self._remove_unfinished()  # what an earlier try could not remove
+        write_folder(self.path(snapshot.step), snapshot)
+        snapshot.is_placed = True
+        _sync(self.folder)
+
+    def _remove_unfinished(self) -> None:
+        for left in self.folder.glob(f".{_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _tidy(self, best: int) -> None:
         steps = self.steps()
@@ -149,8 +189,8 @@ class Checkpoints:
 
     def sweep(self) -> None:
         """Remove what a killed run left half written; put back what it was about to replace."""
-        for left in self.folder.glob(f".{_PREFIX}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self._make_folder()
+        self._remove_unfinished()
         for old in self.folder.glob(f".old-{_PREFIX}*"):
             target = self.folder / old.name.removeprefix(".old-")
             if target.exists():
@@ -164,21 +204,57 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps there are checkpoints of, newest first."""
-        names = [entry.name for entry in self.folder.glob(f"{_PREFIX}*")]
-        return sorted((int(name.removeprefix(_PREFIX)) for name in names), reverse=True)
+        numbers = [entry.name.removeprefix(_PREFIX) for entry in self.folder.glob(f"{_PREFIX}*")]
+        # a copy that somebody put aside, such as "step-00000100 (copy)", is none of ours
+        return sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
 
     def newest_valid(self) -> int:
         """Return the step of the newest checkpoint whose every file is what was written; -1 if there is none."""
-        for step in self.steps():
+        steps = self.steps()
+        self._miss_latest(steps)
+        for step in steps:
             fault = _fault(self.path(step))
             if fault is None:
                 return step
             self.warn(f"{self.path(step)}: {fault}; passed over for the one before")
         return -1
 
+    def fault(self, step: int) -> str | None:
+        """Return what is wrong with the checkpoint after a step; None: every file is what was written."""
+        return _fault(self.path(step))
+
+    def to_continue_from(self) -> int:
+        """Return the step of the newest valid checkpoint; -1 where none has ever been written.
+
+        Raises:
+            UserError: there are some, and none is valid: a run that began anew would write over them.
+        """
+        found = self.newest_valid()
+        if found >= 0 or not (self.steps() or (self.folder / _LATEST).exists()):
+            return found
+        faults = [f"{self.path(step)}: {_fault(self.path(step)) or 'can be read now'}" for step in self.steps()]
+        raise UserError(
+            "\n".join([f"{self.folder}: no checkpoint of this run is whole, and nothing was changed", *faults])
+            + "\nput back a copy of a checkpoint if there is one, or give this run another --name to begin anew"
+        )
+
+    def _miss_latest(self, steps: list[int]) -> None:
+        """Warn if the newest checkpoint is gone altogether."""
+        try:
+            named = (self.folder / _LATEST).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return
+        if named not in {self.path(step).name for step in steps}:
+            self.warn(f"{self.folder / _LATEST} names {named[:40]!r}, which is not there; passed over")
+
     def average(self, step: int) -> dict[str, Tensor]:
         """Return the moving average of the weights after a step."""
         tensors: dict[str, Tensor] = load_file(self.path(step) / "ema.safetensors")
+        return tensors
+
+    def peer(self, step: int) -> dict[str, Tensor]:
+        """Return the second model's tensors after a step."""
+        tensors: dict[str, Tensor] = load_file(self.path(step) / "peer.safetensors")
         return tensors
 
     def restore(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
@@ -188,34 +264,46 @@ class Checkpoints:
             RuntimeError: it is of another model.
         """
         folder = self.path(step)
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        model.load_state_dict(all_divided(load_file(folder / "model.safetensors"), model.state_dict()))
         saved = read_json(folder / "state.json")
         tensors = load_file(folder / "optimizer.safetensors")
-        optimizer.load_state_dict(_join_state(tensors, saved["optimizer"]))
+        optimizer.load_state_dict(divide_state(join_state(tensors, saved["optimizer"]), optimizer))
         return State(**saved["run"])
 
 
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    # a copy, because training goes on while it is written
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+def write_folder(folder: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot's files with their checksums as a folder, whole or not at all; an older one is replaced.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        temporary.mkdir()
+        _fill(temporary, snapshot)
+        _replace_folder(temporary, folder)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)  # or a full disk stays full
+        raise
 
 
-def _split_state(state: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Part an optimizer's state into named tensors and what JSON can hold."""
-    tensors: dict[str, Tensor] = {}
-    rest: dict[str, dict[str, Any]] = {}
-    for number, entry in state["state"].items():
-        rest[str(number)] = {k: v for k, v in entry.items() if not isinstance(v, Tensor)}
-        tensors |= {f"{number}/{k}": v for k, v in entry.items() if isinstance(v, Tensor)}
-    return tensors, {"state": rest, "param_groups": state["param_groups"]}
+def _fill(folder: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot's files and their SHA-256 into an empty folder."""
+    for file, tensors in snapshot.tensors.items():
+        _save(tensors, folder / file)
+    for file, text in snapshot.texts.items():
+        write_whole(folder / file, text)
+    sums = {file: _sha256(folder / file) for file in [*snapshot.tensors, *snapshot.texts]}
+    write_whole(folder / _MANIFEST, json.dumps({"sha256": sums}, indent=1))
+    _sync(folder)
 
 
-def _join_state(tensors: Mapping[str, Tensor], rest: dict[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {int(number): dict(entry) for number, entry in rest["state"].items()}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition("/")
-        state[int(number)][key] = tensor
-    return {"state": state, "param_groups": rest["param_groups"]}
+def _save(tensors: dict[str, Tensor], file: Path) -> None:
+    try:
+        save_file(tensors, file)
+    except SafetensorError as error:
+        raise as_os_error(error) or error from None
+    _sync(file)
 
 
 def _sha256(path: Path) -> str:
@@ -225,11 +313,13 @@ def _sha256(path: Path) -> str:
 
 def _fault(folder: Path) -> str | None:
     try:
-        sums: dict[str, str] = read_json(folder / _MANIFEST)["sha256"]
+        sums = read_json(folder / _MANIFEST)["sha256"]
+        if not sums.keys() >= _NEEDED:
+            return f"{_MANIFEST} does not list what a checkpoint has"
         for name, expected in sums.items():
             if _sha256(folder / name) != expected:
                 return f"{name} is not what was written"
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"cannot be read: {error}"
     return None
 

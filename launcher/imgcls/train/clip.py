@@ -46,7 +46,7 @@ def clip_adaptively(parameters: Iterable[Tensor], factor: float, least: float = 
     for parameter in parameters:
         if parameter.grad is None:
             continue
-        allowed = _unit_norms(parameter).clamp_(min=least) * factor
+        allowed = _unit_norms(parameter).clamp(min=least) * factor
         found = _unit_norms(parameter.grad)
         parameter.grad.mul_(torch.where(found > allowed, allowed / found.clamp(min=1e-6), torch.ones_like(found)))
 

@@ -4,6 +4,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from imgcls.train.outputs import parted
+
 
 class Criterion(Protocol):
     """Takes images, the model's outputs for them, and targets, to the loss and the logits that are scored."""
@@ -30,8 +32,13 @@ class Supervised:
 
     def __call__(self, images: Tensor, outputs: Any, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Return loss and logits; the images are not looked at."""
-        logits, auxiliary = outputs if isinstance(outputs, tuple) else (outputs, ())
-        loss: Tensor = self.loss_of(logits.float(), targets)
+        logits, auxiliary = parted(outputs)
+        loss = self.of(logits, targets)
         for weight, others in auxiliary:
-            loss = loss + weight * self.loss_of(others.float(), targets)
+            loss = loss + weight * self.of(others, targets)
         return loss, logits
+
+    def of(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of one head's logits (N, classes), float32 ()."""
+        loss: Tensor = self.loss_of(logits.float(), targets)
+        return loss

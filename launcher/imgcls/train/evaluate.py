@@ -1,6 +1,6 @@
 """Top-1 and top-5 as counts over exactly the samples there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +71,27 @@ def logits_of(model: nn.Module, images: Tensor, batch_size: int, precision: Auto
             logits = (logits + model(images.flip(3))) / 2
     answers: Tensor = logits[:n].float()
     return answers
+
+
+def in_step(
+    batches: Iterable[tuple[Tensor, Tensor]], nothing: Tensor, world: World
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a rank's batches, and then empty ones for as long as another rank has some.
+
+    Where ranks have a part of each weight, every forward pass takes all of them.
+
+    Args:
+        batches: images (N, C, H, W) and labels (N,).
+        nothing: images of an empty batch: (0, C, H, W).
+        world: the processes.
+    """
+    own = iter(batches)
+    empty = nothing, torch.zeros(0, dtype=torch.int64, device=nothing.device)
+    while True:
+        batch = next(own, None)
+        if not world.most(int(batch is not None)):
+            return
+        yield empty if batch is None else batch
 
 
 @torch.no_grad()

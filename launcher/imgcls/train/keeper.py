@@ -8,6 +8,7 @@ from torch import nn
 
 from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
+from imgcls.train.sharded import is_sharded
 
 
 class Keeper:
@@ -19,6 +20,7 @@ class Keeper:
         average: of the model's weights, if there is one.
         scaler: of the loss, if there is one.
         rate: the schedule; it may have a state, see :func:`imgcls.hookspecs.imgcls_schedules`.
+        peer: a second model that learns beside the first, if there is one.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Keeper:
         average: MovingAverage | None,
         scaler: torch.amp.GradScaler | None,
         rate: Callable[[int], float],
+        peer: nn.Module | None = None,
     ) -> None:
         self.checkpoints = checkpoints
         self.model = model
@@ -36,32 +39,34 @@ class Keeper:
         self.average = average
         self.scaler = scaler
         self.rate: Any = rate
+        self.peer = peer
 
     def save(self, state: State, plan: str, write: bool) -> None:
-        """Copy everything and write it in the background; waits for the write before it. Called on every rank.
+        """Copy everything and write it in the background. Called on every rank.
 
         Args:
             state: where the run is.
             plan: as JSON.
             write: whether this is the rank that writes.
-
-        Raises:
-            OSError: the write before this one failed.
         """
+        average = None if self.average is None else self.average.tensors
         if not write:
+            if any(map(is_sharded, self.model.parameters())):
+                self.checkpoints.take_part(self.model, self.optimizer, average)
             return
         if self.scaler is not None:
             state.scaler = self.scaler.state_dict()
         if hasattr(self.rate, "state"):
             state.schedule = self.rate.state()
-        average = None if self.average is None else self.average.tensors
-        self.checkpoints.save(self.model, self.optimizer, state, plan, average)
+        self.checkpoints.save(self.model, self.optimizer, state, plan, average, self.peer)
 
     def restore(self, step: int) -> State:
         """Load everything that was saved after a step; on every rank."""
         state = self.checkpoints.restore(step, self.model, self.optimizer)
         if self.average is not None:
             self.average.load(self.checkpoints.average(step))
+        if self.peer is not None:
+            self.peer.load_state_dict(self.checkpoints.peer(step))
         if self.scaler is not None:
             self.scaler.load_state_dict(state.scaler)
         if hasattr(self.rate, "restore"):

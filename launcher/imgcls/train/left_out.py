@@ -1,9 +1,10 @@
 """The images that a run leaves out because they cannot be decoded, each named once."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
+
+from imgcls.lines import Backlog, append_line
 
 _SHOWN = 10  # on the terminal; the file has all
 
@@ -19,6 +20,7 @@ class LeftOut:
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self.path = path
         self.warn = warn
+        self._lines: Backlog[str] = Backlog(lambda line: append_line(path, line))
         self._known = self._read()
         self._shown = 0
 
@@ -27,13 +29,7 @@ class LeftOut:
         if image in self._known or image in self._read():  # another rank may have met it
             return
         self._known.add(image)
-        line = json.dumps({"path": image, "reason": reason}) + "\n"
-        # one write a line, so that lines of several ranks do not mix
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
+        self._lines.add(json.dumps({"path": image, "reason": reason}) + "\n")
         self._shown += 1
         if self._shown <= _SHOWN:
             self.warn(f"left out: {image}: {reason}")
@@ -43,10 +39,18 @@ class LeftOut:
     def _read(self) -> set[str]:
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        except FileNotFoundError:
+        except OSError:
             return set()
-        # the last line of a killed run may be cut off
-        return {json.loads(line)["path"] for line in lines if line.endswith("\n")}
+        # a line may be cut off, by a kill or a full disk
+        return {json.loads(line)["path"] for line in lines if line.endswith("}\n")}
+
+    def flush(self) -> None:
+        """Write what could not be written so far.
+
+        Raises:
+            OSError: storage fails.
+        """
+        self._lines.flush()
 
     def count(self) -> int:
         """Return how many images all ranks have left out so far."""

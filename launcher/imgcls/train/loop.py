@@ -3,24 +3,27 @@
 import gc
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from imgcls.data.loader import Batch, evaluation_batches, training_batches
 from imgcls.data.pipeline import Machine
 from imgcls.errors import UserError
+from imgcls.outage import until_it_works
+from imgcls.passes import Shares
 from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder, write_whole
-from imgcls.train import build
+from imgcls.train import build, peers
 from imgcls.train.announce import announce
 from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
-from imgcls.train.clip import clipping
 from imgcls.train.determinism import set_determinism
-from imgcls.train.evaluate import evaluate
+from imgcls.train.evaluate import evaluate, in_step
 from imgcls.train.journal import Journal
 from imgcls.train.keeper import Keeper
 from imgcls.train.left_out import LeftOut
@@ -28,6 +31,7 @@ from imgcls.train.meter import Meter
 from imgcls.train.not_finite import NotFinite, advice, described
 from imgcls.train.parallel import in_parallel
 from imgcls.train.result import result_of
+from imgcls.train.sizes import check_sizes
 from imgcls.train.step import Step, autocast, scaler_for, seed_step, set_rate
 from imgcls.train.world import World, set_threads
 
@@ -73,6 +77,7 @@ class Run:
     Attributes:
         plan, folder, world: as given to :func:`train`.
         model: the bare model. On rank 0 its buffers (batch norm's statistics) are the run's.
+        trained: the model, or with it a second one that learns beside it.
         optimizer: its learning rates are set before each step.
         state: where the run is.
         began: when this run would have begun, had it never been interrupted; seconds of ``time.monotonic``.
@@ -89,29 +94,42 @@ class Run:
             self._warn("bf16 on a CPU does not repeat bit for bit (torch 2.13); float32 does")
         self.inputs = build.inputs(plan)
         self.order = self.inputs.order
+        self.shares = Shares(self.order.largest_part, plan.workers, plan.train.accumulate)
         self.left_out = LeftOut(folder.left_out, self._warn_from_any_rank)
         self.lost = self.left_out if plan.data.on_bad_image == "skip" else None
         self.machine: Machine = build.machine(plan.loading, world.device, threads)
+        check_sizes(plan)
         self.model = build.model(plan, world.device)
         build.prepare(plan, self.model)
-        self.optimizer = build.optimizer(plan, self.model)
+        self.trained = peers.trained(plan, self.model, world.device)
         self.criterion = build.criterion(plan, world.device, self.inputs.training.index)
         self.rate = build.schedule(plan, self.order)
         self.callbacks = build.callbacks(plan)
-        self.checkpoints = Checkpoints(folder.checkpoints, plan.checkpoint.keep, self._warn)
-        self.journal = Journal(folder.metrics, build.trackers(plan, folder.path, world))
+        self.journal = Journal(folder.metrics, build.trackers(plan, folder.path, world), self._warn)
+        # a checkpoint is written after the lines before it: continuing from it would not log them again
+        self.checkpoints = Checkpoints(
+            folder.checkpoints,
+            plan.checkpoint.keep,
+            self._warn,
+            self._note,
+            before=self.journal.flush,
+            wait=plan.checkpoint.wait_seconds,
+        )
         found = self._newest_checkpoint()
         if found < 0:
             self._start()
-        self.parallel = in_parallel(self.model, self.optimizer, plan.format, world)
+        self.parallel = in_parallel(self.trained, plan.train.parallel, plan.format.training, world)
+        self.optimizer = peers.optimizer(plan, self.trained)
         ema = plan.train.ema
         self.average = None if ema is None else MovingAverage(self.model, ema, plan.train.ema_warmup)
         self.step = self._make_step()
+        peer = peers.second_of(self.trained)
         self.keeper = Keeper(
-            self.checkpoints, self.model, self.optimizer, self.average, self.step.scaler, self.rate
+            self.checkpoints, self.model, self.optimizer, self.average, self.step.scaler, self.rate, peer
         )
         self.state = self._restored(found)
         self.meter = Meter(world)
+        self.save_soon = False
         self.began = time.monotonic() - self.state.seconds
 
     def _make_step(self) -> Step:
@@ -126,8 +144,8 @@ class Run:
             self.criterion,
             self.optimizer,
             self.precision,
-            settings.accumulate,
-            clipping(settings, self.model, len(self.plan.data.classes)),
+            self.shares.passes(self.world.size),
+            peers.clipping_each(settings, self.trained, len(self.plan.data.classes)),
             scaler_for(settings.precision, device),
             settings.channels_last,
             self._finite_everywhere if settings.not_finite == "skip" else None,
@@ -136,23 +154,26 @@ class Run:
     def _warn(self, message: str) -> None:
         self.world.tell("warning", text=message)
 
+    def _note(self, message: str) -> None:
+        self.world.tell("note", text=message)
+
     def _warn_from_any_rank(self, message: str) -> None:
         self.world.emit({"kind": "warning", "time": time.time(), "text": message})
 
     def _newest_checkpoint(self) -> int:
         if self.world.leads:
             self.checkpoints.sweep()
-        return self.world.from_leader(self.checkpoints.newest_valid() if self.world.leads else 0)
+        return self.world.from_leader(self.checkpoints.to_continue_from() if self.world.leads else 0)
 
     def _start(self) -> None:
         """Load the weights that the run starts from, on rank 0: building the parallel model hands them out."""
         for line in build.start(self.plan, self.model) if self.world.leads else []:
-            self.world.tell("note", text=line)
+            self._note(line)
 
     def _restored(self, step: int) -> State:
         state = State() if step < 0 else self.keeper.restore(step)
         if self.world.leads:
-            self.journal.rewind(state.step)
+            self._in_time(lambda: self.journal.rewind(state.step), self.folder.metrics)
         return state
 
     def _roll_back(self, step: int) -> None:
@@ -190,11 +211,15 @@ class Run:
         stopped = self._train_from_checkpoints()
         if stopped:
             self._save()
+        self.world.pulse(self.state.step, "ending")
         self._finish_writing()
         for callback in self.callbacks:
             callback.run_ended(self)
+        self._in_time(self.left_out.flush, self.folder.left_out)
+        if self.world.leads:
+            self.journal.finish(self.plan.checkpoint.wait_seconds)
         if not stopped and self.world.leads:
-            write_whole(self.folder.result, result_of(self))
+            self._in_time(lambda: write_whole(self.folder.result, result_of(self)), self.folder.result)
         self.world.wait()
         self.world.tell("stopped" if stopped else "finished", step=self.state.step)
         return Outcome(not stopped, self.state.step)
@@ -203,7 +228,7 @@ class Run:
         """Wait for what is being written, and let go of trackers."""
         gc.unfreeze()
         if self.world.leads:
-            self.checkpoints.finish()
+            self.checkpoints.close()
             self.journal.close()
 
     def _train_from_checkpoints(self) -> bool:
@@ -229,9 +254,18 @@ class Run:
         if self._is_over():
             return False
         self._begin_epoch()
-        world = self.world
+        world, inputs = self.world, self.inputs
+        start, machine, lost = self.state.step, self.machine, self.lost
         batches = training_batches(
-            self.inputs.training, self.order, self.state.step, world.rank, world.size, self.machine, self.lost
+            inputs.training,
+            self.order,
+            start,
+            world.rank,
+            world.size,
+            machine,
+            lost,
+            inputs.growth,
+            self._warn_from_any_rank,
         )
         for batch in self._awaited(batches):
             self._step(batch)
@@ -243,7 +277,7 @@ class Run:
                 if self._is_over():
                     break
                 self._begin_epoch()
-            elif self._is_due(self.plan.checkpoint.every_steps, self.state.step):
+            elif self.save_soon or self._is_due(self.plan.checkpoint.every_steps, self.state.step):
                 self._save()
         return False
 
@@ -257,6 +291,21 @@ class Run:
                 return
             pulse(self.state.step, "forward, backward and update")
             yield batch
+
+    def _counted(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield an evaluation's batches, and let the watch know of each."""
+        for batch in batches:
+            self.world.pulse(self.state.step, "evaluating")
+            yield batch
+        self.world.pulse(self.state.step, "adding up scores")
+
+    def _every(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield an evaluation's batches, as many on every rank where a forward pass takes all of them."""
+        if self.plan.train.parallel != "fsdp":
+            return self._counted(batches)
+        form = self.plan.format
+        nothing = torch.empty(0, form.channels, form.size, form.size, device=self.world.device)
+        return in_step(self._counted(batches), nothing, self.world)
 
     def _is_over(self) -> bool:
         return self.state.step == self.order.total_steps or self.state.stopped_early
@@ -306,7 +355,11 @@ class Run:
         """Add up all ranks' figures since the last time, log them, and agree on whether to stop."""
         state, world = self.state, self.world
         world.pulse(state.step, "adding up figures")
-        sums, stop = self.meter.collect(world.leads and world.stop_requested())
+        notice = world.notice() if world.leads else ""
+        if notice:
+            self._warn(notice)
+        sums, stop = self.meter.collect(world.leads and world.stop_requested(), bool(notice))
+        self.save_soon = self.save_soon or sums.save
         if sums.bad >= 0:
             raise NotFinite(sums.bad)
         state.loss_sum += sums.loss
@@ -364,12 +417,20 @@ class Run:
         world, state, size = self.world, self.state, self.plan.train.eval_batch_size
         self.world.tell("evaluating", epoch=number)
         world.pulse(state.step, "evaluating")
-        batches = evaluation_batches(self.inputs.evaluation, size, world.rank, world.size, self.machine, self.lost)
+        batches = evaluation_batches(
+            self.inputs.evaluation,
+            size,
+            world.rank,
+            world.size,
+            self.machine,
+            self.lost,
+            self._warn_from_any_rank,
+        )
         classes = len(self.plan.data.classes)
         flip = self.plan.train.eval_flip
         with nullcontext() if self.average is None else self.average.in_place():
             world.share(list(self.model.buffers()))
-            score = evaluate(self.model, batches, size, classes, self.precision, world, flip)
+            score = evaluate(self.model, self._every(batches), size, classes, self.precision, world, flip)
         gc.collect()  # a DALI pipeline refers to itself, and would keep its batches and threads for long
         state.metrics = score.metrics()
         state.stale += 1
@@ -387,6 +448,7 @@ class Run:
     def _save(self) -> None:
         self.state.seconds = time.monotonic() - self.began
         self.world.pulse(self.state.step, "saving a checkpoint")
+        self.save_soon = False
         self.keeper.save(self.state, self.plan.to_json(), write=self.world.leads)
         for callback in self.callbacks:
             callback.checkpoint_saved(self)
@@ -394,6 +456,10 @@ class Run:
     def _finish_writing(self) -> None:
         if self.world.leads:
             self.checkpoints.finish()
+
+    def _in_time(self, write: Callable[[], None], file: Path) -> None:
+        """Write a file of the run, waiting for storage as long as the recipe says."""
+        until_it_works(write, self.plan.checkpoint.wait_seconds, str(file))
 
 
 def _rounded(value: float) -> float:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from imgcls.data.loader import Batch, training_batches
 from imgcls.plan import Plan
-from imgcls.train import build
+from imgcls.train import build, peers
 from imgcls.train.build import Inputs
-from imgcls.train.clip import clipping
 from imgcls.train.step import Step, autocast, scaler_for, seed_step, set_rate
 from imgcls.train.world import pick_device, set_threads
 
@@ -142,7 +141,7 @@ def _losses(plan: Plan, rates: Floats) -> Iterator[float]:
     step = _step(plan, inputs, device)
     base = _base(plan, step.optimizer)
     lost = None if plan.data.on_bad_image == "fail" else _passed_over
-    batches = training_batches(inputs.training, order, 0, 0, 1, machine, lost)
+    batches = training_batches(inputs.training, order, 0, 0, 1, machine, lost, inputs.growth)
     for number, (rate, batch) in enumerate(zip(rates, batches, strict=False)):
         set_rate(step.optimizer, rate / base)
         seed_step(plan.seed, number, 0)
@@ -165,14 +164,15 @@ def _step(plan: Plan, inputs: Inputs, device: torch.device) -> Step:
     model = build.model(plan, device)
     build.start(plan, model)
     build.prepare(plan, model)
+    trained = peers.trained(plan, model, device)
     return Step(
-        model.train(),
+        trained.train(),
         build.criterion(plan, device, inputs.training.index),
-        build.optimizer(plan, model),
+        peers.optimizer(plan, trained),
         autocast(settings.precision, device),
         # batch norm then sees what each worker's would see, and memory is a worker's
         settings.accumulate * max(1, plan.workers.count),
-        clipping(settings, model, len(plan.data.classes)),
+        peers.clipping_each(settings, trained, len(plan.data.classes)),
         scaler_for(settings.precision, device),
         settings.channels_last,
     )

@@ -23,6 +23,7 @@ class Sums:
         correct, seen: samples.
         seconds: that the steps took.
         bad: the first step whose loss was no finite number, counted from 0; -1: there was none.
+        save: whether any rank wants a checkpoint.
     """
 
     loss: float
@@ -30,6 +31,7 @@ class Sums:
     seen: int
     seconds: float
     bad: int = -1
+    save: bool = False
 
 
 class Meter:
@@ -62,18 +64,24 @@ class Meter:
         """Whether enough steps have passed; the same on every rank."""
         return len(self._sizes) >= self.interval
 
-    def collect(self, stop: bool) -> tuple[Sums, bool]:
-        """Return the sums over all ranks since the last call, and whether any rank wants to stop."""
+    def collect(self, stop: bool, save: bool = False) -> tuple[Sums, bool]:
+        """Return the sums over all ranks since the last call, and whether any rank wants to stop.
+
+        Args:
+            stop: whether this rank wants to.
+            save: whether this rank wants a checkpoint.
+        """
         seconds = time.monotonic() - self._clock
-        mine = self._sums(float(stop), seconds)
-        loss, correct, seen, stops, all_seconds = self.world.sum(mine).tolist()
+        mine = self._sums(float(stop), float(save), seconds)
+        loss, correct, seen, stops, saves, all_seconds = self.world.sum(mine).tolist()
         bad = -1 if math.isfinite(loss) else self._first_bad()
         mean_seconds = all_seconds / self.world.size
         per_step = max(mean_seconds / max(1, len(self._sizes)), 1e-6)
         self.interval = min(max(1, round(_SYNC_SECONDS / per_step)), _MOST_STEPS)
         self._numbers, self._losses, self._hits, self._sizes = [], [], [], []
         self._clock = time.monotonic()
-        return Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6), bad), stops > 0
+        sums = Sums(loss, int(correct), int(seen), max(mean_seconds, 1e-6), bad, saves > 0)
+        return sums, stops > 0
 
     def _first_bad(self) -> int:
         bad = [
@@ -81,11 +89,11 @@ class Meter:
         ]
         return self.world.least(bad[0] if bad else _NEVER)
 
-    def _sums(self, stop: float, seconds: float) -> Tensor:
-        """Return loss, hits, samples, stop and seconds of this rank, float64 (5,), on its device."""
+    def _sums(self, stop: float, save: float, seconds: float) -> Tensor:
+        """Return loss, hits, samples, stop, save and seconds of this rank, float64 (6,), on its device."""
         device = self.world.device
         sizes = torch.tensor(self._sizes, dtype=torch.float64)
-        rest = torch.tensor([float(sizes.sum()), stop, seconds], dtype=torch.float64).to(device)
+        rest = torch.tensor([float(sizes.sum()), stop, save, seconds], dtype=torch.float64).to(device)
         if not self._sizes:
             return torch.cat([rest.new_zeros(2), rest])
         loss = (torch.stack(self._losses).double() * sizes.to(device)).sum()

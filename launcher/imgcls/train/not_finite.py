@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from imgcls.data.index import Index
 from imgcls.data.order import Order
+from imgcls.outage import reason
 from imgcls.run_folder import write_whole
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ def report(step: int, order: Order, index: Index, file: Path) -> str:
     samples = [int(sample) for sample in place.samples]
     paths = [index.path(sample) for sample in samples]
     record = {"step": step + 1, "epoch": place.epoch + 1, "samples": samples, "paths": paths}
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
-    write_whole(file, before + json.dumps(record) + "\n")
+    where = f"all of them are in {file}"
+    try:
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        write_whole(file, before + json.dumps(record) + "\n")
+    except OSError as error:
+        where = f"all of them could not be written to {file}: {reason(error)}"
     listed = ", ".join(paths[:_SHOWN])
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return f"{listed}{more}; all of them are in {file}"
+    return f"{listed}{more}; {where}"
 
 
 def described(run: "Run", step: int) -> str:

@@ -27,7 +27,7 @@ class Sample:
         path: where it is.
         label: its class's name.
         original: as Pillow decodes it.
-        draws: uint8 (size, size, channels), one an epoch.
+        draws: uint8 (size, size, channels), one an epoch; sizes differ where images grow.
         targets: in words, what the model is told each of them is.
     """
 
@@ -52,6 +52,12 @@ class _SameSamples(Order):
 
     def largest_part(self, world: int) -> int:  # noqa: ARG002 (of one worker)
         return self.count
+
+    def epoch_of(self, step: int) -> int:
+        return self.first_epoch + step
+
+    def next_epoch(self, step: int) -> int:
+        return step + 1
 
     def at(self, step: int, rank: int = 0, world: int = 1) -> Place:  # noqa: ARG002 (as above)
         # numbered as the first step of its epoch, so that mixing draws what it does there
@@ -80,7 +86,8 @@ def samples(plan: Plan, rows: int, first_epoch: int, draws: int) -> list[Sample]
     machine = build.machine(plan.loading, pick_device(0), set_threads(None, 1))
     inputs = build.inputs(plan)
     lost: Callable[[str, str], None] | None = None if plan.data.on_bad_image == "fail" else _passed_over
-    batches = training_batches(inputs.training, _order(inputs, rows, first_epoch, draws), 0, 0, 1, machine, lost)
+    order = _order(inputs, rows, first_epoch, draws)
+    batches = training_batches(inputs.training, order, 0, 0, 1, machine, lost, inputs.growth)
     drawn = [(batch, *_given_to_the_model(inputs, plan, batch)) for batch in batches]
     index, first = inputs.training.index, drawn[0][0]
     numbers = first.place.samples[first.kept].tolist()

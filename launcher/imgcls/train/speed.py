@@ -20,7 +20,7 @@ def images_per_second(plan: Plan, device: torch.device, batch_size: int, seconds
         batch_size: of one worker; fewer images are taken where a step on them would take too long.
         seconds: for all; a third of it, and one step at least, goes before the clock starts.
     """
-    form, classes = plan.format, len(plan.data.classes)
+    form, classes = plan.format.training, len(plan.data.classes)
     model = build.model(plan, device)
     optimizer = build.optimizer(plan, model)
     criterion = build.criterion(plan, device, build.inputs(plan).training.index)

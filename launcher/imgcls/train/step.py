@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcls.train.criterion import Criterion
+from imgcls.train.parallel import alone
 
 Autocast = Callable[[], AbstractContextManager[object]]
 
@@ -106,8 +107,7 @@ class Step:
         pieces = list(zip(images.tensor_split(parts), targets.tensor_split(parts), strict=True))
         for number, (some, theirs) in enumerate(pieces, start=1):
             # ranks exchange gradients once, in the last backward pass
-            alone = getattr(self.model, "no_sync", nullcontext) if number < parts else nullcontext
-            with alone():
+            with alone(self.model) if number < parts else nullcontext():
                 loss, answers = self._pass(some, theirs, share * len(theirs) / n)
             losses.append(loss * (len(theirs) / n))
             logits.append(answers)

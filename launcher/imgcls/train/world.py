@@ -33,6 +33,7 @@ class World:
         stop_requested: tells whether the user wants the run to end.
         device: of this process's tensors.
         pulse: is told, at each change, how many updates have been made and what this process does now; cheap.
+        notice: returns, once, what the user should know and what wants a checkpoint at the next look; cheap.
     """
 
     rank: int = 0
@@ -42,6 +43,7 @@ class World:
     stop_requested: Callable[[], bool] = lambda: False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     pulse: Callable[[int, str], None] = _unwatched
+    notice: Callable[[], str] = str
 
     @property
     def leads(self) -> bool:

@@ -36,4 +36,11 @@ def build(options: Adan, model: "torch.nn.Module", batch_size: int | None = None
     )
 
 
-COMPONENT = Component("adan", f"{__name__}:build", Adan, summary="adaptive Nesterov momentum, arXiv:2208.06677")
+COMPONENT = Component(
+    "adan",
+    f"{__name__}:build",
+    Adan,
+    summary="adaptive Nesterov momentum, arXiv:2208.06677",
+    # the library copies lists of gradients by an operation that torch has for whole tensors alone
+    facts={"fsdp": False},
+)

@@ -48,4 +48,11 @@ def build(options: Muon, model: "torch.nn.Module", batch_size: int | None = None
     )
 
 
-COMPONENT = Component("muon", f"{__name__}:build", Muon, summary="orthogonal steps for hidden layers, else AdamW")
+COMPONENT = Component(
+    "muon",
+    f"{__name__}:build",
+    Muon,
+    summary="orthogonal steps for hidden layers, else AdamW",
+    # the iterations multiply matrices in bf16: sums over parts of them are others in the third digit
+    facts={"fsdp": False},
+)

@@ -84,6 +84,21 @@ def test_seeking_a_step_gives_what_iterating_to_it_gives(last_batch):
         assert places[step].epoch == step // one_after_another.steps_per_epoch
 
 
+@pytest.mark.parametrize("last_batch", ["even", "drop"])
+@pytest.mark.parametrize("seed", range(5))
+def test_an_epoch_whose_every_step_has_another_number_of_workers_uses_each_sample_once(seed, last_batch):
+    draw = np.random.default_rng(seed)
+    n, batch = int(draw.integers(20, 300)), int(draw.integers(1, 20))
+    order = Order(n, batch, epochs=2, seed=seed, last_batch=last_batch)
+    for epoch in range(2):
+        steps = range(epoch * order.steps_per_epoch, (epoch + 1) * order.steps_per_epoch)
+        worlds = draw.integers(1, 9, len(steps)).tolist()
+        ranks = [(step, rank, world) for step, world in zip(steps, worlds, strict=True) for rank in range(world)]
+        used = np.concatenate([order.at(*rank).samples for rank in ranks])
+        assert np.array_equal(used, permutation(seed, epoch, n)[: len(used)])
+        assert len(used) == (n if last_batch == "even" else n - n % batch)
+
+
 def test_epochs_and_seeds_have_orders_of_their_own():
     firsts = [
         np.concatenate([p[0].samples for p in epoch_of(Order(60, 7, 3, seed), epoch)]).tobytes()

@@ -6,11 +6,13 @@ import torch
 from PIL import Image
 
 from imgcls import UserError
+from imgcls.data import again
 from imgcls.data import index as indexing
 from imgcls.data.loader import evaluation_batches, training_batches
 from imgcls.data.order import Order
 from imgcls.data.pipeline import Evaluation, Machine, Training
 from imgcls.data.source import Source
+from imgcls.errors import StorageError
 from imgcls.plan import Format
 from imgcls_augment.random_resized_crop import Region
 
@@ -104,3 +106,79 @@ def test_a_file_that_is_gone_empty_or_another_since_it_was_indexed_is_named_with
         "2 ä.jpg": "is not an image that DALI decodes",
         "3 ä.jpg": "is 9x9 pixels, but was 43x50 when it was indexed",
     }
+
+
+@pytest.fixture
+def away(indexes, tmp_path):
+    """Calls that take the storage of the whole pictures away, and put it back."""
+    folder, elsewhere = tmp_path / "whole", tmp_path / "elsewhere"
+    return lambda: folder.rename(elsewhere), lambda: elsewhere.rename(folder)
+
+
+def test_storage_that_is_away_for_a_while_is_waited_for_and_changes_no_bit(indexes, away):
+    order, (leave, come_back) = Order(30, 7, epochs=2, seed=3), away
+    expected = train(indexes[0], order)
+    crop = Region((0.3, 1.0), (0.75, 1.3))
+    warnings, lost = [], []
+
+    def warn(text):
+        warnings.append(text)
+        if "waiting" in text:
+            come_back()
+
+    batches = training_batches(
+        Training(indexes[0], RGB, crop, [], 3), order, 0, 0, 1, CPU, lambda *what: lost.append(what), warn=warn
+    )
+    found = [next(batches)]
+    leave()
+    found += batches
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
+    assert lost == []
+    assert "No such file or directory; waiting up to 60 s for its storage" in warnings[0]
+    assert "read again, and nothing is lost" in warnings[1]
+
+
+def test_an_evaluation_waits_for_storage_too(indexes, away):
+    leave, come_back = away
+    expected = list(evaluation_batches(Evaluation(indexes[0], RGB), 8, 0, 1, CPU))
+    warnings = []
+
+    def warn(text):
+        if not warnings:
+            come_back()
+        warnings.append(text)
+
+    batches = evaluation_batches(Evaluation(indexes[0], RGB), 8, 0, 1, CPU, warn=warn)
+    leave()
+    for (images, labels), (same_images, same_labels) in zip(batches, expected, strict=True):
+        assert torch.equal(images, same_images)
+        assert torch.equal(labels, same_labels)
+    assert "waiting" in warnings[0]
+
+
+def test_storage_that_stays_away_ends_the_run_rather_than_leave_good_images_out(indexes, away, monkeypatch):
+    monkeypatch.setattr(again, "PATIENCE", 0.2)
+    away[0]()
+    lost = []
+    with pytest.raises(
+        StorageError, match=r"cannot be read for 0.2 s: No such file or directory\nmend the storage"
+    ):
+        train(indexes[0], Order(30, 7, epochs=1, seed=3), lost=lambda *what: lost.append(what))
+    assert lost == []
+
+
+def test_an_error_that_comes_again_and_again_is_raised_as_it_is(indexes, monkeypatch):
+    monkeypatch.setattr(again, "pauses", lambda _longest: iter([0.0] * 9))
+    tries = []
+
+    def fails(kept):
+        tries.append(kept.tolist())
+        raise RuntimeError("again")
+
+    retry = again.Again(indexes[0], lambda _data, _sample: None, None, None)
+    with pytest.raises(RuntimeError, match="again"):
+        retry.make(np.array([3, 5]), RuntimeError("first"), fails)
+    assert tries == 4 * [[0, 1]]

@@ -37,7 +37,7 @@ def test_the_options_of_a_variant_are_the_defaults_of_its_row(read_text, minimal
 # what is appended to the minimal recipe of 10 lines -> what is said of it
 APPENDED = {
     "momentun = 0.9": "train.momentun: unknown option; there are: epochs, batch_size, last_batch, precision, "
-    "deterministic, accumulate, clip_norm, clip_value, clip_adaptive, ema, ema_warmup, freeze, patience, not_finite, sync_batch_norm, channels_last, compile, evaluate_every, eval_batch_size, eval_flip, log_every",
+    "deterministic, accumulate, clip_norm, clip_value, clip_adaptive, ema, ema_warmup, freeze, patience, not_finite, sync_batch_norm, channels_last, compile, parallel, activation_checkpointing, evaluate_every, eval_batch_size, eval_flip, log_every",
     "evaluate_evry = 2": "train.evaluate_evry: unknown option; did you mean 'evaluate_every'?",
     "deterministic = 1": "train.deterministic: expected true or false, got the number 1",
     "log_every = true": "train.log_every: expected an integer, got the boolean true",

@@ -45,6 +45,27 @@ def test_a_continued_run_says_where(terminal, out):
     assert out.getvalue().splitlines()[1] == "continuing after step 15 of 30 (epoch 1.50)"
 
 
+def test_a_change_of_the_number_of_workers_is_told_where_the_run_goes_on(terminal, out):
+    terminal.show(RUN)
+    terminal.show({**RUN, "workers": 1, "step": 15})
+    terminal.show({**RUN, "workers": 1, "step": 20})
+    assert out.getvalue().splitlines()[1:] == [
+        "1 worker from here on, 2 before; the global batch stays",
+        "continuing after step 15 of 30 (epoch 1.50)",
+        "continuing after step 20 of 30 (epoch 2.00)",
+    ]
+
+
+def test_a_range_of_workers_is_shown_with_its_shares_once_and_who_is_missing(terminal, out):
+    terminal.show({**RUN, "most_workers": 4, "shares": ["3..4 workers: so", "1..2 workers: else"]})
+    terminal.show({**RUN, "most_workers": 4, "shares": ["3..4 workers: so", "1..2 workers: else"]})
+    assert out.getvalue().splitlines()[1:] == [
+        "  3..4 workers: so",
+        "  1..2 workers: else",
+        "2 workers of 4 for now; more join when there is room",
+    ]
+
+
 def test_an_evaluation_is_a_line_with_the_last_figures(terminal, out):
     for event in (RUN, PROGRESS, EVALUATION):
         terminal.show(event)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -54,76 +55,77 @@ def pixels(n, seed):
     return Source.from_pixels(images.astype(np.uint8), labels, ["low", "mid", "high"])
 
 
+def planned(folder, n=26, n_validation=19, **changes):
+    """A plan whose index files lie in a folder."""
+    files = {}
+    for split, count, seed in (("train", n, 0), ("validation", n_validation, 1)):
+        made = indexing.build(pixels(count, seed), folder)
+        path = folder / f"{split}-{count}.parquet"
+        made.save(path)
+        files[split] = IndexFile(str(path), str(folder), made.digest, count)
+    data = Data(
+        reference("digits", "imgcls_datasets.digits:build", "imgcls_datasets.options:Digits"),
+        ("low", "mid", "high"),
+        files["train"],
+        files["validation"],
+        "fail",
+    )
+    parts = {
+        "sampling": {},
+        "train": {"epochs": 3, "batch_size": 8, "eval_batch_size": 8, "log_every": 1},
+        "checkpoint": {},
+        "loading": {"threads": 1},
+        "workers": {"count": 0, "cpus": 1.0},
+    }
+    for part, values in parts.items():
+        values.update(changes.pop(part, {}))
+    plan = Plan(
+        name="tiny",
+        seed=11,
+        data=data,
+        format=Format(16, 1, (0.5,), (0.25,), 16, "bilinear"),
+        augment=(
+            reference(
+                "random_crop", "imgcls_augment.random_crop:build", "imgcls_augment.options:RandomCrop",
+                padding=2, fill=0,
+            ),
+            reference(
+                "horizontal_flip",
+                "imgcls_augment.horizontal_flip:build",
+                "imgcls_augment.options:HorizontalFlip",
+                probability=0.5,
+            ),
+        ),
+        model=reference("tiny", f"{_MODULE}:build", "imgcls.component:NoOptions"),
+        optimizer=reference(
+            "sgd", "imgcls_optim.optimizers.sgd:build", "imgcls_optim.optimizers.sgd:SGD",
+            lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-4, decay_norm_and_bias=False,
+        ),
+        schedule=reference(
+            "cosine", "imgcls_optim.schedules.cosine:build", "imgcls_optim.schedules.cosine:Cosine",
+            warmup_epochs=0.5, warmup_start=0.0, final=0.0,
+        ),
+        loss=reference(
+            "cross_entropy", "imgcls_optim.losses.cross_entropy:build", "imgcls_optim.losses.cross_entropy:CrossEntropy",
+            label_smoothing=0.1,
+        ),
+        callback=(),
+        weights=parts.get("weights"),
+        track=(),
+        train=Train(**parts["train"]),
+        sampling=Sampling(**parts["sampling"]),
+        checkpoint=Checkpointing(**parts["checkpoint"]),
+        loading=Loading(**parts["loading"]),
+        workers=Workers(**parts["workers"]),
+        versions={},
+    )  # fmt: skip
+    return dataclasses.replace(plan, **changes)
+
+
 @pytest.fixture
 def make_plan(tmp_path):
     """Return a function from changed fields to a plan whose index files lie below tmp_path."""
-
-    def make(n=26, n_validation=19, **changes):
-        files = {}
-        for split, count, seed in (("train", n, 0), ("validation", n_validation, 1)):
-            made = indexing.build(pixels(count, seed), tmp_path)
-            path = tmp_path / f"{split}-{count}.parquet"
-            made.save(path)
-            files[split] = IndexFile(str(path), str(tmp_path), made.digest, count)
-        data = Data(
-            reference("digits", "imgcls_datasets.digits:build", "imgcls_datasets.options:Digits"),
-            ("low", "mid", "high"),
-            files["train"],
-            files["validation"],
-            "fail",
-        )
-        parts = {
-            "sampling": {},
-            "train": {"epochs": 3, "batch_size": 8, "eval_batch_size": 8, "log_every": 1},
-            "checkpoint": {},
-            "loading": {"threads": 1},
-            "workers": {"count": 0, "cpus": 1.0},
-        }
-        for part, values in parts.items():
-            values.update(changes.pop(part, {}))
-        plan = Plan(
-            name="tiny",
-            seed=11,
-            data=data,
-            format=Format(16, 1, (0.5,), (0.25,), 16, "bilinear"),
-            augment=(
-                reference(
-                    "random_crop", "imgcls_augment.random_crop:build", "imgcls_augment.options:RandomCrop",
-                    padding=2, fill=0,
-                ),
-                reference(
-                    "horizontal_flip",
-                    "imgcls_augment.horizontal_flip:build",
-                    "imgcls_augment.options:HorizontalFlip",
-                    probability=0.5,
-                ),
-            ),
-            model=reference("tiny", f"{_MODULE}:build", "imgcls.component:NoOptions"),
-            optimizer=reference(
-                "sgd", "imgcls_optim.optimizers.sgd:build", "imgcls_optim.optimizers.sgd:SGD",
-                lr=0.05, momentum=0.9, nesterov=True, weight_decay=1e-4, decay_norm_and_bias=False,
-            ),
-            schedule=reference(
-                "cosine", "imgcls_optim.schedules.cosine:build", "imgcls_optim.schedules.cosine:Cosine",
-                warmup_epochs=0.5, warmup_start=0.0, final=0.0,
-            ),
-            loss=reference(
-                "cross_entropy", "imgcls_optim.losses.cross_entropy:build", "imgcls_optim.losses.cross_entropy:CrossEntropy",
-                label_smoothing=0.1,
-            ),
-            callback=(),
-            weights=parts.get("weights"),
-            track=(),
-            train=Train(**parts["train"]),
-            sampling=Sampling(**parts["sampling"]),
-            checkpoint=Checkpointing(**parts["checkpoint"]),
-            loading=Loading(**parts["loading"]),
-            workers=Workers(**parts["workers"]),
-            versions={},
-        )  # fmt: skip
-        return dataclasses.replace(plan, **changes)
-
-    return make
+    return partial(planned, tmp_path)
 
 
 @pytest.fixture
