@@ -9,6 +9,7 @@ from typing import Any
 from imgcls.errors import UserError
 from imgcls.plan import Format, Plan
 from imgcls.run_folder import RunFolder, read_json
+from imgcls.train.averaged import RECORD as AVERAGED
 from imgcls.train.served import Served
 
 KEY = "imgcls"  # under which a file's metadata has the description, as JSON
@@ -93,10 +94,13 @@ def _weights(file: Path) -> dict[str, Any]:
 
 
 def _recipe(weights: Path) -> str | None:
-    """Return the text of the run's recipe, where the checkpoint lies in the run's folder."""
+    """Return the text of the run's recipe, where the checkpoint lies in the run's folder; an average may, too."""
     folder = weights.parent.parent
-    recipe = RunFolder(folder.parent).recipe
-    if folder.name != RunFolder(folder.parent).checkpoints.name:
+    if weights.with_name(AVERAGED).is_file():
+        recipe = RunFolder(folder).recipe
+    elif folder.name == RunFolder(folder.parent).checkpoints.name:
+        recipe = RunFolder(folder.parent).recipe
+    else:
         return None
     return recipe.read_text(encoding="utf-8") if recipe.is_file() else None
 

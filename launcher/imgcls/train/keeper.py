@@ -51,7 +51,8 @@ class Keeper:
         """
         average = None if self.average is None else self.average.tensors
         if not write:
-            if any(map(is_sharded, self.model.parameters())):
+            # asked of the optimizer: after an evaluation the model's own parameters may still be whole
+            if any(is_sharded(each) for group in self.optimizer.param_groups for each in group["params"]):
                 self.checkpoints.take_part(self.model, self.optimizer, average)
             return
         if self.scaler is not None:

@@ -3,15 +3,13 @@
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from imgcls.data.loader import Batch, evaluation_batches, training_batches
+from imgcls.data.loader import Batch, training_batches
 from imgcls.data.pipeline import Machine
 from imgcls.errors import UserError
 from imgcls.outage import until_it_works
@@ -23,7 +21,7 @@ from imgcls.train.announce import announce
 from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
 from imgcls.train.determinism import set_determinism
-from imgcls.train.evaluate import evaluate, in_step
+from imgcls.train.figures import all_rounded, log_epoch, take
 from imgcls.train.journal import Journal
 from imgcls.train.keeper import Keeper
 from imgcls.train.left_out import LeftOut
@@ -31,6 +29,7 @@ from imgcls.train.meter import Meter
 from imgcls.train.not_finite import NotFinite, advice, described
 from imgcls.train.parallel import in_parallel
 from imgcls.train.result import result_of
+from imgcls.train.scoring import scored
 from imgcls.train.sizes import check_sizes
 from imgcls.train.step import Step, autocast, scaler_for, seed_step, set_rate
 from imgcls.train.world import World, set_threads
@@ -95,7 +94,7 @@ class Run:
         self.inputs = build.inputs(plan)
         self.order = self.inputs.order
         self.shares = Shares(self.order.largest_part, plan.workers, plan.train.accumulate)
-        self.left_out = LeftOut(folder.left_out, self._warn_from_any_rank)
+        self.left_out = LeftOut(folder.left_out, self.warn_from_any_rank)
         self.lost = self.left_out if plan.data.on_bad_image == "skip" else None
         self.machine: Machine = build.machine(plan.loading, world.device, threads)
         check_sizes(plan)
@@ -157,7 +156,8 @@ class Run:
     def _note(self, message: str) -> None:
         self.world.tell("note", text=message)
 
-    def _warn_from_any_rank(self, message: str) -> None:
+    def warn_from_any_rank(self, message: str) -> None:
+        """Tell the user of what this rank alone has met."""
         self.world.emit({"kind": "warning", "time": time.time(), "text": message})
 
     def _newest_checkpoint(self) -> int:
@@ -254,20 +254,7 @@ class Run:
         if self._is_over():
             return False
         self._begin_epoch()
-        world, inputs = self.world, self.inputs
-        start, machine, lost = self.state.step, self.machine, self.lost
-        batches = training_batches(
-            inputs.training,
-            self.order,
-            start,
-            world.rank,
-            world.size,
-            machine,
-            lost,
-            inputs.growth,
-            self._warn_from_any_rank,
-        )
-        for batch in self._awaited(batches):
+        for batch in self._awaited(self._batches()):
             self._step(batch)
             stop = self._sync() if self._sync_is_due() else False
             if stop:
@@ -281,6 +268,21 @@ class Run:
                 self._save()
         return False
 
+    def _batches(self) -> Iterator[Batch]:
+        """Return this rank's batches from the next step on."""
+        world, inputs = self.world, self.inputs
+        return training_batches(
+            inputs.training,
+            self.order,
+            self.state.step,
+            world.rank,
+            world.size,
+            self.machine,
+            self.lost,
+            inputs.growth,
+            self.warn_from_any_rank,
+        )
+
     def _awaited(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield batches, and let the watch know what this rank is waiting for."""
         pulse = self.world.pulse
@@ -291,21 +293,6 @@ class Run:
                 return
             pulse(self.state.step, "forward, backward and update")
             yield batch
-
-    def _counted(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an evaluation's batches, and let the watch know of each."""
-        for batch in batches:
-            self.world.pulse(self.state.step, "evaluating")
-            yield batch
-        self.world.pulse(self.state.step, "adding up scores")
-
-    def _every(self, batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an evaluation's batches, as many on every rank where a forward pass takes all of them."""
-        if self.plan.train.parallel != "fsdp":
-            return self._counted(batches)
-        form = self.plan.format
-        nothing = torch.empty(0, form.channels, form.size, form.size, device=self.world.device)
-        return in_step(self._counted(batches), nothing, self.world)
 
     def _is_over(self) -> bool:
         return self.state.step == self.order.total_steps or self.state.stopped_early
@@ -362,46 +349,13 @@ class Run:
         self.save_soon = self.save_soon or sums.save
         if sums.bad >= 0:
             raise NotFinite(sums.bad)
-        state.loss_sum += sums.loss
-        state.correct += sums.correct
-        state.seen += sums.seen
-        state.log_loss += sums.loss
-        state.log_seen += sums.seen
-        state.seconds = time.monotonic() - self.began
-        epoch = (state.step - 1) // self.order.steps_per_epoch
-        if self._is_due(self.plan.train.log_every, state.step):
-            self._log_updates(epoch + 1)
-        world.tell(
-            "progress",
-            step=state.step,
-            epoch=epoch + 1,
-            loss=state.loss_sum / max(1, state.seen),
-            accuracy=100 * state.correct / max(1, state.seen),
-            images_per_second=sums.seen / sums.seconds,
-            lr=self._rate_now(),
-        )
+        take(self, sums)
         return stop
-
-    def _log_updates(self, epoch: int) -> None:
-        state = self.state
-        if self.world.leads:
-            loss = _rounded(state.log_loss / max(1, state.log_seen))
-            self.journal.log("train", state.step, epoch, loss=loss, lr=self._rate_now())
-        state.log_loss, state.log_seen = 0.0, 0
-
-    def _rate_now(self) -> float:
-        # with layer-wise decay, the uppermost block's
-        return max(float(group["lr"]) for group in self.optimizer.param_groups)
 
     def _end_epoch(self) -> None:
         state, plan = self.state, self.plan
         number = state.step // self.order.steps_per_epoch
-        if self.world.leads:
-            seen = max(1, state.seen)
-            mean, share = state.loss_sum / seen, 100 * state.correct / seen
-            self.journal.log(
-                "epoch", state.step, number, loss=_rounded(mean), accuracy=_rounded(share), n=state.seen
-            )
+        log_epoch(self, number)
         if self._is_due(plan.train.evaluate_every, number) or state.step == self.order.total_steps:
             self._evaluate(number)
         state.epochs_ended = number
@@ -414,25 +368,10 @@ class Run:
         self.meter.restart_clock()
 
     def _evaluate(self, number: int) -> None:
-        world, state, size = self.world, self.state, self.plan.train.eval_batch_size
-        self.world.tell("evaluating", epoch=number)
+        world, state = self.world, self.state
+        world.tell("evaluating", epoch=number)
         world.pulse(state.step, "evaluating")
-        batches = evaluation_batches(
-            self.inputs.evaluation,
-            size,
-            world.rank,
-            world.size,
-            self.machine,
-            self.lost,
-            self._warn_from_any_rank,
-        )
-        classes = len(self.plan.data.classes)
-        flip = self.plan.train.eval_flip
-        with nullcontext() if self.average is None else self.average.in_place():
-            world.share(list(self.model.buffers()))
-            score = evaluate(self.model, self._every(batches), size, classes, self.precision, world, flip)
-        gc.collect()  # a DALI pipeline refers to itself, and would keep its batches and threads for long
-        state.metrics = score.metrics()
+        state.metrics = scored(self).metrics()
         state.stale += 1
         if state.metrics["top1"] > state.best_top1:
             state.best_top1, state.best_step, state.stale = state.metrics["top1"], state.step, 0
@@ -440,7 +379,7 @@ class Run:
         if hasattr(self.rate, "evaluated"):
             self.rate.evaluated(state.metrics)
         if world.leads:
-            self.journal.log("evaluation", state.step, number, **_all_rounded(state.metrics))
+            self.journal.log("evaluation", state.step, number, **all_rounded(state.metrics))
         world.tell("evaluation", epoch=number, step=state.step, **state.metrics)
         for callback in self.callbacks:
             callback.evaluated(self, state.metrics)
@@ -460,12 +399,3 @@ class Run:
     def _in_time(self, write: Callable[[], None], file: Path) -> None:
         """Write a file of the run, waiting for storage as long as the recipe says."""
         until_it_works(write, self.plan.checkpoint.wait_seconds, str(file))
-
-
-def _rounded(value: float) -> float:
-    # sums over ranks are added in an order that the time between looks decides; that is 1e-16, not 1e-6
-    return round(value, 6)
-
-
-def _all_rounded(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {key: _rounded(value) if isinstance(value, float) else value for key, value in metrics.items()}
