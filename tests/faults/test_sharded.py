@@ -12,7 +12,7 @@ SHARDED = ("--set", 'train.parallel="fsdp"', "--workers", 2)
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_it_continues_bit_for_bit_after_a_kill(tmp_path):
-    recipe = small_steps(tmp_path, epochs=1)
+    recipe = small_steps(tmp_path, epochs=1, more="schedule.warmup_epochs = 0.1")
     words = ("verify-resume", recipe, *SHARDED, "--set", "train.ema=0.99", "--kill-at", 80)
     ended = imgcls(*words, cwd=tmp_path, limit=800)
     assert ended.code == 0, ended
