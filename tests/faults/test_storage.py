@@ -96,6 +96,7 @@ def test_a_disk_that_is_full_for_a_while_holds_up_nothing_and_changes_no_bit(alo
     _assert_unharmed(alone, disk / "run")
 
 
+@pytest.mark.slow
 def test_a_disk_that_stays_full_ends_the_run_with_one_message_and_the_run_continues_when_there_is_room(
     alone, disk
 ):
@@ -135,6 +136,7 @@ def test_ctrl_c_on_a_full_disk_waits_for_room_for_the_last_checkpoint(alone, dis
     _assert_unharmed(alone, disk / "run")
 
 
+@pytest.mark.slow
 def test_storage_that_is_read_only_for_a_while_loses_no_line_and_no_bit(alone, disk):
     with _launch(disk) as launch:
         _begun(launch)
