@@ -12,8 +12,8 @@ _ARGUMENTS = ("launch", "small_steps.toml", "--workers", 0)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a run but the lock, which says who looked last."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    """Every file of a run but the lock, which says who looked last, and what its workers note of themselves."""
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock" and p.parent.name != "places")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -236,7 +236,7 @@ def test_a_killed_run_on_three_workers_continues_exactly(trained, method):
     words = distilled(method, None if method == "dml" else "runs/big")
     ended = imgcls(
         "verify-resume", "digits_lenet", "--set", "train.epochs=2", "--workers", 3, "--kill-at", 30, *words,
-        "--set", "workers.cpus=0.5", "--set", "checkpoint.every_steps=10", "--storage", trained / "verified",
+        "--set", "workers.cpus=0.5", "--set", "checkpoint.every_steps=10", "--storage", trained / f"verified-{method}",
         cwd=trained, limit=1400,
     )  # fmt: skip
     assert ended.code == 0, ended
