@@ -33,14 +33,14 @@ def _groups(out: str) -> dict[str, list[str]]:
 
 def _proved(ended, kills: int, storage: Path) -> list[str]:
     """Return the lines that tell of kills, once all is as it should be."""
-    assert ended.returncode == 0, ended
-    assert ended.stdout.endswith(f"the same, bit for bit, after {kills} kills\n"), ended
+    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    assert ended.stdout.endswith(f"the same, bit for bit, after {kills} kills\n"), ended.stdout
     rows = _groups(ended.stdout)
     assert rows.keys() == GROUPS, "a group of the run's state is not compared"
     assert {row[2] for row in rows.values()} == {"same"}
     assert left_over(storage) == []
     lines = [line for line in ended.stdout.splitlines() if line.startswith("killed: ") and "seen at" in line]
-    assert len(lines) == kills, ended
+    assert len(lines) == kills, ended.stdout
     return lines
 
 

@@ -59,7 +59,7 @@ def test_sigterm_to_the_whole_process_group_of_a_run_on_two_workers_does_the_sam
 
 @pytest.mark.slow
 def test_sigterm_to_the_command_alone_or_to_every_process_of_it_does_the_same(two):
-    for name, to_all in (("driver", False), ("all", True)):
+    for name, to_all in (("driver-alone", False), ("every-process", True)):
         with Launch(_arguments(2, name), two, name=name) as launch:
             launch.wait_for_step(STEPS // 2)
             for process in launch.alive() if to_all else [launch.process.pid]:

@@ -48,9 +48,10 @@ def guarded(folder: Path) -> Iterator[None]:
     Ray's processes all have one below their session's folder. Left to themselves, workers notice after two or
     three seconds that their driver was killed, and two of Ray's helpers after a minute: they first try to tell
     Ray's control store of it, which is gone too. The guard is a small process that waits for the end of a pipe.
+    It has a process group of its own, so that a kill of the driver's group leaves it to do its work.
     """
     command = [sys.executable, "-I", "-S", __file__, str(folder.resolve())]
-    guard = subprocess.Popen(command, stdin=subprocess.PIPE)
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
     assert guard.stdin is not None
     try:
         yield
@@ -61,7 +62,7 @@ def guarded(folder: Path) -> Iterator[None]:
 
 def _guard(folder: str) -> None:
     owner = os.getppid()
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and a scheduler reach the whole process group
+    for number in (signal.SIGINT, signal.SIGTERM):  # some schedulers send it to every process of a job
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()  # until the other end is closed: by its owner, or by the kernel
     end = time.monotonic() + _PATIENCE
