@@ -20,6 +20,7 @@ from imgcls.cli.predict import predict
 from imgcls.cli.preview import preview
 from imgcls.cli.recipe import recipe
 from imgcls.cli.rerun import rerun
+from imgcls.cli.tune import tune
 from imgcls.cli.verify_resume import verify_resume
 from imgcls.errors import UserError
 
@@ -33,6 +34,7 @@ def cli() -> None:
 for command in (
     launch,
     rerun,
+    tune,
     verify_resume,
     recipe,
     data,

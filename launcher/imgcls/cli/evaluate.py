@@ -10,6 +10,7 @@ import click
 from imgcls.cli.arguments import set_option
 
 if TYPE_CHECKING:
+    from imgcls.data.division import Division
     from imgcls.data.index import Progress
     from imgcls.data.of_run import Chosen
     from imgcls.plan import Plan
@@ -187,7 +188,7 @@ def _chosen(
         return of_run.of_folder(lambda name: build(options, split=name), data, plan, split, cache, progress)
     written = None if run is None or not run.recipe.is_file() else run.recipe
     if not overrides:
-        return of_run.of_plan(plan, split, _held_out(written), cache, progress)
+        return of_run.of_plan(plan, split, _division(written), cache, progress)
     if written is None:
         raise UserError(
             "--set changes the run's recipe.toml, and there is none above this checkpoint; give --data"
@@ -195,15 +196,20 @@ def _chosen(
     return of_run.of_recipe(read(written, installed(), overrides), plan, split, cache, progress)
 
 
-def _held_out(recipe: Path | None) -> float | None:
-    """Return the share of training that the run held out for validation."""
+def _division(recipe: Path | None) -> "Division | None":
+    """Return how the run's training set was divided."""
     import tomllib
 
+    from imgcls.data.division import Division
     from imgcls.errors import UserError
 
     if recipe is None:
         return None
     try:
-        return float(tomllib.loads(recipe.read_text(encoding="utf-8"))["data"]["validation"])
+        tree = tomllib.loads(recipe.read_text(encoding="utf-8"))
+        data, seed = tree["data"], int(tree["seed"])
+        # recipes of runs before there were holdouts and fractions have no word of them
+        holdout = float(data["holdout"]) if "holdout" in data else None
+        return Division(seed, float(data["validation"]), holdout, float(data.get("fraction", 1.0)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{recipe}: cannot be read as the recipe of a run: {error}") from None

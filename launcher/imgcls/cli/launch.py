@@ -134,7 +134,7 @@ class Launch:
         self.plain = plain
         self.timings = timings
         self.started = process_started()
-        self.console = _console(plain)
+        self.console = console_of(plain)
         self.view: Terminal = self._view()
         self.code = 130  # of the command, where something stops the run
 
@@ -377,7 +377,8 @@ class Launch:
         self.view.line(f"{where}; to continue:\n    {shlex.join(['imgcls', *sys.argv[1:]])}")
 
 
-def _console(plain: bool) -> "Console":
+def console_of(plain: bool) -> "Console":
+    """Return the terminal, by a handle that stays when standard output goes to a log file."""
     import os
 
     from rich.console import Console

@@ -31,7 +31,7 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
     from imgcls.recipe import find, read
 
     path = find(recipe)
-    found = read(path, installed(), overrides)
+    found = read(path, installed(), overrides, search=True)
     form = resolve_format(found)
     trained = "" if form.train_size is None else f" (trained at {form.train_size}x{form.train_size})"
     click.echo(

@@ -35,7 +35,7 @@ def rerun(
     from imgcls.run_folder import RunFolder
 
     original = RunFolder(run.resolve())
-    old = lock.read(original)
+    old = lock.as_it_ran(original, lock.read(original))
     storage = original.path.parent if storage is None else storage
     folder = RunFolder(storage / folder_name(_free(storage, original.path.name) if name is None else name))
     recipe, new, problems = _now(original, old, folder, workers)

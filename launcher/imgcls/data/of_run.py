@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgcls.data import index as indexing
+from imgcls.data.division import Division
 from imgcls.data.index import Index, Progress
-from imgcls.data.prepare import find, without_quarantined
+from imgcls.data.prepare import find
+from imgcls.data.quarantine import without_listed
 from imgcls.data.source import Source
-from imgcls.data.split import stratified
 from imgcls.errors import UserError
 from imgcls.plan import IndexFile, Plan
 
@@ -41,13 +42,13 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def of_plan(plan: Plan, split: str, share: float | None, cache: Path, progress: Progress) -> Chosen:
+def of_plan(plan: Plan, split: str, division: Division | None, cache: Path, progress: Progress) -> Chosen:
     """Return the images of a run's split: by the index that it was planned with, else found again.
 
     Args:
         plan: of the run.
         split: ``train`` or ``validation``.
-        share: of training that was held out for validation, where the dataset has none; None: not known.
+        division: of the run's training set; None: not known.
         cache: folder of index files.
         progress: called with the number of image headers read and of all.
 
@@ -56,7 +57,8 @@ def of_plan(plan: Plan, split: str, share: float | None, cache: Path, progress: 
     """
     file = plan.data.train if split == "train" else plan.data.validation
     skip = plan.data.on_bad_image == "skip"
-    about = f"{split} of {plan.data.dataset.name}, as in the run"
+    what = _named(split, division)
+    about = f"{what} of {plan.data.dataset.name}, as in the run"
     kept = _kept(file, cache)
     if kept is not None:
         if kept.paths is not None and not kept.root.is_dir():
@@ -66,18 +68,18 @@ def of_plan(plan: Plan, split: str, share: float | None, cache: Path, progress: 
             )
         return Chosen(kept, skip, about)
     train, validation = (plan.data.dataset.construct(split=name) for name in ("train", "validation"))
-    if validation is None and share is None:
+    if validation is None and division is None:
         raise UserError(
             f"{file.path} is gone, and without the run's recipe.toml it is not known which images were held out "
             "for validation; give --data DIR"
         )
-    part = _part(train, validation, split, share or 0.0, plan.seed, cache, progress, skip)
-    part = without_quarantined(part, cache)
+    # not known and with a validation set: most likely nothing was held out, else the digest tells
+    part = _part(train, validation, split, division or Division(plan.seed, 0.0), cache, progress, skip)
     if part.digest == file.digest:
         return _chosen(part, skip, about, plan)
     now = f"{len(part):,} now" if len(part) != file.samples else "as many now, of other names or sizes"
     note = f"the images are not those that the run had: {file.samples:,} then, {now}"
-    return _chosen(part, skip, f"{split} of {plan.data.dataset.name}, found again", plan, note)
+    return _chosen(part, skip, f"{what} of {plan.data.dataset.name}, found again", plan, note)
 
 
 def of_recipe(recipe: "Recipe", plan: Plan, split: str, cache: Path, progress: Progress) -> Chosen:
@@ -88,9 +90,9 @@ def of_recipe(recipe: "Recipe", plan: Plan, split: str, cache: Path, progress: P
     """
     skip = recipe.on_bad_image == "skip"
     train, validation = find(recipe)
-    part = _part(train, validation, split, recipe.validation, recipe.seed, cache, progress, skip)
-    about = f"{split} of {recipe.data.found.name}, with --set"
-    part = without_quarantined(part, cache)
+    division = Division.of(recipe)
+    part = _part(train, validation, split, division, cache, progress, skip)
+    about = f"{_named(split, division)} of {recipe.data.found.name}, with --set"
     return _chosen(part, skip, about, plan, *_trained_on(part, plan, cache))
 
 
@@ -115,7 +117,7 @@ def of_folder(look: Find, root: str, plan: Plan, split: str, cache: Path, progre
         raise UserError(f"--data {root}: has train, but no val; give --split train, or name a folder in it")
     source = validation if split == "validation" and validation is not None else train
     skip = plan.data.on_bad_image == "skip"
-    part = without_quarantined(indexing.build(source, cache, progress, skip), cache)
+    part, _ = without_listed(cache, indexing.build(source, cache, progress, skip))
     return _chosen(part, skip, str(source.root), plan, *_trained_on(part, plan, cache))
 
 
@@ -161,22 +163,25 @@ def _part(
     train: Source,
     validation: Source | None,
     split: str,
-    share: float,
-    seed: int,
+    division: Division,
     cache: Path,
     progress: Progress,
     skip: bool,
 ) -> Index:
-    """Return the index of a split, as :func:`imgcls.data.prepare.indexes` makes both; the other stays unread."""
-    if split == "validation" and validation is not None:
-        return indexing.build(validation, cache, progress, skip)
-    whole = indexing.build(train, cache, progress, skip)
-    if validation is not None:
-        return whole
-    mine, held_out = stratified(whole.labels, share, seed)
-    if split == "validation" and not len(held_out):
-        raise UserError(f"{whole.root}: every class has one image, none is held out; give --split train")
-    return whole.part(mine if split == "train" else held_out)
+    """Return the index of a split, as :func:`imgcls.data.prepare.prepare` makes both; the other stays unread."""
+    if split == "validation" and validation is not None and division.holdout is None:
+        return without_listed(cache, indexing.build(validation, cache, progress, skip))[0]
+    mine, held_out = division.divide(indexing.build(train, cache, progress, skip), validation is not None, cache)
+    if split == "train":
+        return mine
+    assert held_out is not None
+    return held_out
+
+
+def _named(split: str, division: Division | None) -> str:
+    """Return what to call the images of a split: whoever reads a score shall see that it is a holdout's."""
+    has_holdout = division is not None and division.holdout is not None
+    return "holdout" if split == "validation" and has_holdout else split
 
 
 def _matched(index: Index, classes: tuple[str, ...]) -> Index:

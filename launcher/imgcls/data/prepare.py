@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from imgcls.component import load
-from imgcls.data import index, quarantine
+from imgcls.data import index
+from imgcls.data.division import Division
 from imgcls.data.index import Index
+from imgcls.data.quarantine import without_listed
 from imgcls.data.source import Source
 from imgcls.data.split import stratified
 from imgcls.errors import UserError
@@ -31,7 +30,7 @@ def prepare(recipe: "Recipe", cache: Path, progress: Callable[[int, int], None])
     Raises:
         UserError: the data is missing or damaged.
     """
-    train, validation = (without_quarantined(part, cache) for part in indexes(recipe, cache, progress))
+    train, validation = _divided(recipe, cache, progress)
     if recipe.sampling.weighted and train.weights is None:
         name = recipe.data.found.name
         raise recipe.error(("sampling", "weighted"), f"the dataset {name} gives no weights; leave it out")
@@ -44,10 +43,24 @@ def prepare(recipe: "Recipe", cache: Path, progress: Callable[[int, int], None])
     )
 
 
+def _divided(recipe: "Recipe", cache: Path, progress: Callable[[int, int], None]) -> tuple[Index, Index]:
+    """Return the indexes of what is trained and validated on; a validation set that is neither is not read."""
+    skip = recipe.on_bad_image == "skip"
+    train_source, validation_source = find(recipe)
+    whole = index.build(train_source, cache, progress, skip)
+    train, held_out = Division.of(recipe).divide(whole, validation_source is not None, cache)
+    if held_out is not None:
+        return train, held_out
+    assert validation_source is not None
+    return train, without_listed(cache, index.build(validation_source, cache, progress, skip))[0]
+
+
 def indexes(
     recipe: "Recipe", cache: Path, progress: Callable[[int, int], None], skip_bad: bool | None = None
 ) -> tuple[Index, Index]:
-    """Return the indexes of training and validation, before the quarantine list is looked at.
+    """Return the indexes of all that there is to train and validate on, as a check of the data looks at it.
+
+    That is before the quarantine list, ``data.holdout`` and ``data.fraction``.
 
     Args:
         recipe: names the dataset.
@@ -67,22 +80,6 @@ def indexes(
     if not len(held_out):
         raise UserError(f"data {recipe.data.found.name}: every class has one image, none can be held out")
     return train.part(mine), train.part(held_out)
-
-
-def without_quarantined(part: Index, cache: Path) -> Index:
-    """Return the index without the samples that `imgcls data check` found to be no good.
-
-    Raises:
-        UserError: nothing is left.
-    """
-    listed = quarantine.read(cache, part)
-    if not listed:
-        return part
-    good = np.setdiff1d(np.arange(len(part)), [entry.sample for entry in listed])
-    if not len(good):
-        raise UserError(f"{part.root}: every image is in quarantine; see `imgcls data check`")
-    left_out = tuple((absolute(entry.path), f"in quarantine: {entry.reason}") for entry in listed)
-    return replace(part.part(good), left_out=(*part.left_out, *left_out))
 
 
 def find(recipe: "Recipe") -> tuple[Source, Source | None]:

@@ -3,11 +3,15 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imgcls.data.index import Index
 from imgcls.errors import UserError
+from imgcls.plan import absolute
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,22 @@ def read(cache: Path, index: Index) -> list[Quarantined]:
         if same:
             found.append(listed)
     return found
+
+
+def without_listed(cache: Path, index: Index) -> tuple[Index, NDArray[np.int64]]:
+    """Return the index without what is in quarantine, and the rising positions of what is left: int64 (n,).
+
+    Raises:
+        UserError: nothing is left, or the list is damaged.
+    """
+    listed, every = read(cache, index), np.arange(len(index), dtype=np.int64)
+    if not listed:
+        return index, every
+    good = np.setdiff1d(every, [entry.sample for entry in listed])
+    if not len(good):
+        raise UserError(f"{index.root}: every image is in quarantine; see `imgcls data check`")
+    left_out = tuple((absolute(entry.path), f"in quarantine: {entry.reason}") for entry in listed)
+    return replace(index.part(good), left_out=(*index.left_out, *left_out)), good
 
 
 def write(cache: Path, index: Index, listed: Sequence[Quarantined]) -> Path:

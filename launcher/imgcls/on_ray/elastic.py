@@ -1,30 +1,80 @@
 """How many workers train now: Ray Train's elastic policy, with a fresh look at the nodes. Imports ray."""
 
+import math
 from typing import Any
 
 import ray
+from ray.train.v2._internal.execution.scaling_policy import NoopDecision, ResizeDecision
 from ray.train.v2._internal.execution.scaling_policy.elastic import ElasticScalingPolicy
 
+from imgcls.on_ray.drain import draining
 from imgcls.on_ray.resources import Node, fitting
+from imgcls.on_ray.saving import Request
+from imgcls.run_folder import RunFolder
 
 _PATIENCE = 5.0  # seconds
 
 
 class FreshlyCounted(ElasticScalingPolicy):
-    """Counts the nodes that are alive at the moment.
+    """Counts the nodes that are there to stay, and has a checkpoint written before workers are ended.
 
     Ray's own count is up to 20 s old. It would start workers on a node that has just died, and wait for it.
+    Where there is room for more, Ray would end the workers at once, and what they did since their last checkpoint
+    would be done again.
+
+    Args:
+        scaling_config: Ray's, with the fewest and the most workers.
+        folder: of the run.
     """
+
+    def __init__(self, scaling_config: Any, folder: RunFolder) -> None:
+        super().__init__(scaling_config)
+        self._request = Request(folder)
+
+    def make_decision_for_non_running_worker_group(self) -> Any:
+        """Start as many workers as there is room for."""
+        if self._request.pending and not self._withdrawn():
+            return NoopDecision()
+        return super().make_decision_for_non_running_worker_group()
+
+    def make_decision_for_running_worker_group(self, worker_group_state: Any, worker_group_status: Any) -> Any:
+        """Ask for a checkpoint where there is room for another number of workers, and then start those."""
+        if self._request.pending:
+            self._maybe_send_resource_request()
+            if not self._request.is_granted or not self._withdrawn():
+                return NoopDecision()
+            # counted once more, now: the room may be gone again
+            self._latest_monitor_time = -math.inf
+            return super().make_decision_for_running_worker_group(worker_group_state, worker_group_status)
+        decision = super().make_decision_for_running_worker_group(worker_group_state, worker_group_status)
+        if not isinstance(decision, ResizeDecision):
+            return decision
+        try:
+            self._request.ask(_described(decision.num_workers))
+        except OSError as error:
+            print(f"no checkpoint can be asked for now: {error}", flush=True)
+        return NoopDecision()
+
+    def _withdrawn(self) -> bool:
+        """Ask for no checkpoint any longer; return whether the storage has taken that."""
+        try:
+            self._request.withdraw()
+        except OSError as error:
+            print(f"the request for a checkpoint cannot be withdrawn now: {error}", flush=True)
+            return False
+        return True
 
     def _get_reserved_resources(self) -> Any:
         try:
-            return ray.get(
+            found = ray.get(
                 self._autoscaling_coordinator.get_reserved_resources.remote(self._requester_id, recompute=True),
                 timeout=_PATIENCE,
             )
+            leaving = draining()
         except Exception as error:  # noqa: BLE001 (of any kind: it is asked again a moment later)
             print(f"the nodes cannot be counted now: {error}", flush=True)
             return None
+        return {node: has for node, has in found.items() if node not in leaving}
 
     def _count_possible_workers(self, reserved_resources: Any) -> int:
         """Return how many workers fit; Ray's own count loses some to rounding of fractions of a CPU."""
@@ -32,3 +82,8 @@ class FreshlyCounted(ElasticScalingPolicy):
         nodes = [Node(float(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in reserved_resources.values()]
         count = fitting(nodes, need["CPU"], with_gpu=need.get("GPU", 0) > 0)
         return min(count, self.scaling_config.max_workers)
+
+
+def _described(count: int) -> str:
+    workers = "1 worker" if count == 1 else f"{count} workers"
+    return f"there is room for {workers}: saving a checkpoint, and starting again from it with so many"

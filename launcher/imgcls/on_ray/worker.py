@@ -6,13 +6,14 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imgcls.errors import StorageError, UserError
 from imgcls.on_ray.drain import drain_notice
+from imgcls.on_ray.saving import requests
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder, write_whole
 from imgcls.train.environment import prepare_environment
@@ -33,7 +34,7 @@ def work(config: Mapping[str, Any]) -> None:
     folder = RunFolder(Path(config["folder"]))
     context = ray.train.get_context()
     rank = context.get_world_rank()
-    _print_to(folder.logs / f"worker-{rank}.log")
+    print_to(folder.logs / f"worker-{rank}.log")
     events = EventFile(folder.events)
     if rank == 0:
         events.tell("phase", name="worker started")
@@ -73,7 +74,8 @@ def _train(folder: RunFolder, context: Any, events: EventFile, cpus: float | Non
     if cpus is not None:
         # as many threads wherever on the cluster this worker is, so that sums are rounded alike
         plan = replace(plan, workers=replace(plan.workers, cpus=cpus))
-    watch = Watch(folder, rank, size, plan.workers.hang_after, notice=drain_notice()).start()
+    notice = _either(drain_notice(), requests(folder)) if plan.workers.elastic else drain_notice()
+    watch = Watch(folder, rank, size, plan.workers.hang_after, notice=notice).start()
     try:
         if size > 1:
             join_group(rank, size, address, device)
@@ -84,6 +86,10 @@ def _train(folder: RunFolder, context: Any, events: EventFile, cpus: float | Non
         train(plan, folder, world)
     finally:
         watch.close()
+
+
+def _either(first: Callable[[], str], second: Callable[[], str]) -> Callable[[], str]:
+    return lambda: first() or second()
 
 
 def _meet(rank: int) -> str:
@@ -101,7 +107,7 @@ def _meet(rank: int) -> str:
     return found
 
 
-def _print_to(path: Path) -> None:
+def print_to(path: Path) -> None:
     """Send this process's output, its libraries' too, to a file of the run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imgcls.recipe.problems import RecipeError
-    from imgcls.recipe.reader import Named, Recipe, find, read, shipped, to_toml
+    from imgcls.recipe.reader import Named, Recipe, find, read, shipped
+    from imgcls.recipe.show import to_toml
 
 __all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "to_toml":
+        from imgcls.recipe.show import to_toml
+
+        return to_toml
     if name in __all__:
         from imgcls.recipe import reader
 

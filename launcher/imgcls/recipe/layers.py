@@ -3,8 +3,9 @@
 import difflib
 import tomllib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ _NAMED_PATHS: set[KeyPath] = {*((key,) for key in NAMED), ("distill", "model")}
 # what is meant where a recipe names none
 DEFAULTS = {"loss": "cross_entropy", "schedule": "cosine"}
 LISTS = ("augment", "track", "callback")
+# what is searched: an entry replaces the one below it, for half of each means nothing
+SPACE: KeyPath = ("tune", "space")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ class Merged:
     def problem(self, path: KeyPath, text: str) -> Problem:
         """Return the problem with a key."""
         order, where = self.where(path)
-        return Problem(order, where, ".".join(str(part) for part in path), text)
+        # a key of tune.space has dots within
+        key = ".".join(f'"{part}"' if "." in str(part) else str(part) for part in path)
+        return Problem(order, where, key, text)
 
 
 def merge(path: Path, overrides: Sequence[str], flags: Sequence[tuple[str, Table]] = ()) -> Merged:
@@ -173,7 +178,7 @@ def _lay_over(merged: Merged, into: Table, layer: Layer, tree: Table, path: KeyP
     merged.origins[path] = (layer, own)
     for key, value in tree.items():
         here, there = (*path, key), (*own, key)
-        if isinstance(value, dict) and isinstance(into.get(key, {}), dict):
+        if isinstance(value, dict) and isinstance(into.get(key, {}), dict) and path != SPACE:
             into.setdefault(key, {})
             _lay_over(merged, into[key], layer, value, here, there)
         else:
@@ -203,22 +208,55 @@ def _parse_override(text: str) -> Table:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise ValueError("expected key=value, as in --set optimizer.lr=0.4")
-    try:
-        tree = tomllib.loads(f"{key} = 0")
-    except (ValueError, RecursionError):
-        tree = {}
-    if not tree:  # no key at all, or a comment
-        raise ValueError(f"'{' '.join(key.split())}' is not a key, as in optimizer.lr")
+    parts = key_parts(key)
     try:
         return _long_forms(tomllib.loads(f"{key} = {value}"))
     except (ValueError, RecursionError):
-        pass
-    # a bare word, as in --set data.root=DIR: TOML would want quotes that a shell takes away
-    leaf = tree
-    while isinstance(inner := next(iter(leaf.values())), dict):
-        leaf = inner
-    leaf[next(iter(leaf))] = value.strip()
+        # a bare word, as in --set data.root=DIR: TOML would want quotes that a shell takes away
+        return override_tree(parts, value.strip())
+
+
+@lru_cache(maxsize=1024)
+def key_parts(key: str) -> tuple[str, ...]:
+    """Return the parts of a dotted key.
+
+    Raises:
+        ValueError: it is not one key.
+    """
+    try:
+        tree: Any = tomllib.loads(f"{key} = 0")
+    except (ValueError, RecursionError):
+        tree = {}
+    parts = []
+    while isinstance(tree, dict) and len(tree) == 1:
+        ((part, tree),) = tree.items()
+        parts.append(part)
+    if tree != 0:  # no key at all, or a comment
+        raise ValueError(f"'{' '.join(key.split())}' is not a key, as in optimizer.lr")
+    return tuple(parts)
+
+
+def override_tree(parts: Sequence[str], value: Any) -> Table:
+    """Return what lays a value over a recipe at a key: a copy, which what is laid later may change."""
+    tree = deepcopy(value)
+    for part in reversed(parts):
+        tree = {part: tree}
     return _long_forms(tree)
+
+
+def long_path(parts: tuple[str, ...], value: Any) -> tuple[str, ...]:
+    """Return the parts of a key, spelt out where the value is a name alone: ``model.name`` for ``model``."""
+    found: Any = override_tree(parts, value)
+    for part in parts:
+        found = found[part]
+    return (*parts, *found) if isinstance(found, dict) and not isinstance(value, dict) else parts
+
+
+def names_component(parts: tuple[str, ...]) -> bool:
+    """Return whether a key says which component is meant, so that options of the one before it go."""
+    if parts[0] in LISTS:
+        return len(parts) == 1 or parts[-1] == "name"
+    return (parts[:-1] if parts[-1] == "name" else parts) in _NAMED_PATHS
 
 
 def _override(merged: Merged, layer: Layer) -> list[Problem]:
@@ -236,7 +274,7 @@ def _override(merged: Merged, layer: Layer) -> list[Problem]:
 def _override_item(merged: Merged, layer: Layer, own: tuple[str, str], table: Any) -> list[Problem]:
     key, which = own
     items = merged.tree.get(key, [])
-    index = _position(items, which)
+    index = position(items, which)
     if index is None:
         names = [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
         near = difflib.get_close_matches(which, names, n=1)
@@ -259,7 +297,8 @@ def _lay_over_root(merged: Merged, layer: Layer) -> None:
     merged.origins[()] = root
 
 
-def _position(items: list[Any], which: str) -> int | None:
+def position(items: list[Any], which: str) -> int | None:
+    """Return which item of a list is meant by its number or its name; None where none or several are."""
     if which.isascii() and which.isdigit():
         return int(which) if int(which) < len(items) else None
     named = [i for i, item in enumerate(items) if isinstance(item, dict) and item.get("name") == which]

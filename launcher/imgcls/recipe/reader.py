@@ -1,15 +1,17 @@
 """Reads a recipe: merged layers -> a frozen, typed Recipe, or all its problems at once."""
 
 import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from imgcls.errors import UserError
 from imgcls.plugins import KINDS, Found, Plugins, UnknownComponent
+from imgcls.recipe import tuning
 from imgcls.recipe.distill import conflicts
-from imgcls.recipe.layers import DEFAULTS, Merged, Table, is_file, merge
+from imgcls.recipe.layers import DEFAULTS, SPACE, Merged, Table, is_file, merge
 from imgcls.recipe.locate import KeyPath
 from imgcls.recipe.problems import Problem, RecipeError
 from imgcls.recipe.schema import (
@@ -23,11 +25,13 @@ from imgcls.recipe.schema import (
     Sampling,
     Start,
     Train,
+    Tune,
     Workers,
 )
-from imgcls.recipe.tables import check_table, describe, show, show_key, unknown_option
+from imgcls.recipe.tables import check_table, describe, show, unknown_option
+from imgcls.tuning.space import Parameter, overrides_of
 
-__all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped", "to_toml"]
+__all__ = ["Named", "Recipe", "RecipeError", "find", "read", "shipped"]
 
 SECTIONS: dict[str, type] = {
     "weights": Start,
@@ -40,7 +44,10 @@ SECTIONS: dict[str, type] = {
     "loading": Loading,
     "workers": Workers,
     "expect": Expectation,
+    "tune": Tune,
 }
+# sections that mean something by being there
+OPTIONAL = ("expect", "tune")
 # table -> the kind of component it names
 SINGLE = {
     "model": "models",
@@ -52,9 +59,13 @@ SINGLE = {
 LISTED = {"augment": "augmentations", "track": "trackers", "callback": "callbacks"}
 SCALARS: dict[str, tuple[type, Any]] = {"about": (str, ""), "seed": (int, 0)}
 # keys of [data] that are the core's, whatever the dataset
-RESERVED = {"data": {"name", "validation", "on_bad_image"}}
+RESERVED = {"data": {"name", "validation", "holdout", "fraction", "on_bad_image"}}
 # tables within sections that name a component
 NESTED = {"distill": ("model", "models")}
+# tables within sections that are no options
+INNER = {"distill": "model", "tune": "space"}
+# tables that change nothing of what is trained
+UNTRAINED = {"workers", "loading", "tune"}
 TOP_LEVEL = ["extends", *SCALARS, *SINGLE, *LISTED, *SECTIONS]
 
 
@@ -76,6 +87,8 @@ class Recipe:
     model: Named
     data: Named
     validation: float
+    holdout: float | None
+    fraction: float
     on_bad_image: OnBadImage
     optimizer: Named
     schedule: Named
@@ -94,6 +107,8 @@ class Recipe:
     loading: Loading
     workers: Workers
     expect: Expectation | None
+    tune: Tune | None
+    space: tuple[Parameter, ...]
     origins: Merged = field(repr=False, compare=False)
 
     def error(self, path: KeyPath, text: str) -> RecipeError:
@@ -104,7 +119,7 @@ class Recipe:
     def overridden(self) -> bool:
         """Whether the command line changed what is trained, so that the expectation does not apply."""
         layers = (layer for layer, _ in self.origins.origins.values())
-        return any(layer.text is None and not layer.tree.keys() <= {"workers", "loading"} for layer in layers)
+        return any(layer.text is None and not layer.tree.keys() <= UNTRAINED for layer in layers)
 
     @property
     def name(self) -> str:
@@ -140,7 +155,11 @@ def find(recipe: str) -> Path:
 
 
 def read(
-    path: Path, plugins: Plugins, overrides: Sequence[str] = (), flags: Sequence[tuple[str, Table]] = ()
+    path: Path,
+    plugins: Plugins,
+    overrides: Sequence[str] = (),
+    flags: Sequence[tuple[str, Table]] = (),
+    search: bool = False,
 ) -> Recipe:
     """Read and check a recipe.
 
@@ -149,11 +168,27 @@ def read(
         plugins: where components are looked up.
         overrides: ``key=value`` texts of ``--set``.
         flags: further options of the command line, as (text, table).
+        search: whether it is read to be searched, so that what ``tune.space`` may lay over it is tried, too.
 
     Raises:
         RecipeError: with every problem of the recipe, sorted by line.
     """
-    return _Reader(merge(path, overrides, flags), plugins).recipe(path)
+    reader = _Reader(merge(path, overrides, flags), plugins)
+    if not search:
+        return reader.recipe(path)
+
+    def attempt(values: Mapping[str, Any]) -> Sequence[Problem]:
+        from imgcls.plan import resolve_format  # plan knows recipes, so not at the top
+
+        try:
+            merged = merge(path, overrides, [*flags, *overrides_of(values)])
+            merged.tree.pop("tune", None)
+            resolve_format(_Reader(merged, plugins).recipe(path))
+        except RecipeError as error:
+            return error.problems
+        return ()
+
+    return reader.searched(path, attempt)
 
 
 class _Reader:
@@ -172,11 +207,14 @@ class _Reader:
                 self.complain((key,), unknown_option(key, TOP_LEVEL))
         values: dict[str, Any] = {key: self.scalar(key) for key in SCALARS}
         values |= {key: self.section(key) for key in SECTIONS}
-        values["validation"] = self.validation()
+        values["validation"] = self.share("validation", 0.1)
+        values["holdout"] = self.share("holdout", None)
+        values["fraction"] = self.share("fraction", 1.0, whole=True)
         values["on_bad_image"] = self.on_bad_image()
         values |= {key: self.single(key) for key in SINGLE}
         values |= {key: self.listed(key) for key in LISTED}
         values["distill_model"] = self.nested("distill")
+        values["space"] = self.space(values["tune"])
         if self.problems:
             raise RecipeError(self.problems)
         for found in conflicts(values["distill"], values["distill_model"] is not None, values["train"]):
@@ -187,6 +225,21 @@ class _Reader:
         if self.problems:
             raise RecipeError(self.problems)
         return Recipe(path=path, origins=self.merged, **values)
+
+    def searched(self, path: Path, attempt: tuning.Attempt) -> Recipe:
+        """Return the recipe, if it can have all values of its space."""
+        found = None
+        with suppress(RecipeError):  # the problems are added to
+            found = self.recipe(path)
+        parameters = self.space(None)
+        if "tune" in self.tree and not parameters and not self.problems:
+            example = '"optimizer.lr" = { log_uniform = [0.01, 1.0] }'
+            self.complain(("tune",), f"[tune.space] is missing; say there what is searched, as in {example}")
+        for key, text in tuning.faults(parameters, attempt):
+            self.complain((*SPACE, key), text)
+        if found is None or self.problems:
+            raise RecipeError(self.problems)
+        return found
 
     def scalar(self, key: str) -> Any:
         expected, default = SCALARS[key]
@@ -205,10 +258,10 @@ class _Reader:
         return None
 
     def section(self, key: str) -> Any:
-        if key == "expect" and key not in self.tree:
+        if key in OPTIONAL and key not in self.tree:
             return None
         table = self.table((key,), self.tree.get(key, {}))
-        inner = NESTED.get(key, ("", ""))[0]
+        inner = INNER.get(key, "")
         own = {k: v for k, v in table.items() if k != inner} if table is not None else None
         return None if own is None else self.options((key,), own, SECTIONS[key])
 
@@ -221,20 +274,37 @@ class _Reader:
         table = self.table((key, inner), section[inner])
         return None if table is None else self.named(inner, kind, (key, inner), table)
 
+    def space(self, tune: Tune | None) -> tuple[Parameter, ...]:
+        """Return what a search chooses from."""
+        section = self.tree.get("tune")
+        if not isinstance(section, dict) or "space" not in section:
+            return ()
+        table = self.table(SPACE, section["space"])
+        if table is None:
+            return ()
+        parameters = tuning.space(table, tune, lambda path, text: self.complain((*SPACE, *path), text))
+        for key, text in tuning.items_twice(parameters, self.tree):
+            self.complain((*SPACE, key), text)
+        return parameters
+
     def options(self, path: KeyPath, table: Table, cls: type, defaults: Any = None) -> Any:
         value, faults = check_table(table, cls, defaults)
         for inner, text in faults:
             self.complain((*path, *inner), text)
         return value
 
-    def validation(self) -> float:
+    def share(self, key: str, default: float | None, whole: bool = False) -> float | None:
+        """Return what a key of [data] says of how much of train; ``whole``: it may be all of it."""
         data = self.tree.get("data")
-        value = data.get("validation", 0.1) if isinstance(data, dict) else 0.1
+        if not isinstance(data, dict) or key not in data:
+            return default
+        value = data[key]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.complain(("data", "validation"), f"expected a number, got {describe(value)}")
-            return 0.1
-        if not 0 < value < 1:
-            self.complain(("data", "validation"), f"must be between 0 and 1, a share of train, got {value}")
+            self.complain(("data", key), f"expected a number, got {describe(value)}")
+            return default
+        if not (0 < value < 1 or (whole and value == 1)):
+            bounds = "above 0 and at most 1" if whole else "between 0 and 1"
+            self.complain(("data", key), f"must be {bounds}, a share of train, got {value}")
         return float(value)
 
     def on_bad_image(self) -> OnBadImage:
@@ -282,53 +352,3 @@ class _Reader:
 
 def _one(kind: str) -> str:
     return f"a {KINDS[kind]}" if KINDS[kind][0] not in "aeiou" else f"an {KINDS[kind]}"
-
-
-def to_toml(recipe: Recipe, with_origins: bool = False) -> str:
-    """Return the recipe with every value there is, as TOML; with where each came from as comments."""
-    blocks = [[("", name, value, (name,)) for name, value in (("about", recipe.about), ("seed", recipe.seed))]]
-    lines = list(_lines(recipe, blocks[0], "default", with_origins))
-    for header, path, rows, fallback in _tables(recipe):
-        entries = [(header, key, value, (*path, key)) for key, value in rows.items()]
-        lines += ["", header, *_lines(recipe, entries, fallback, with_origins)]
-    return "\n".join(lines) + "\n"
-
-
-def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
-    for key in SINGLE:
-        named: Named = getattr(recipe, key)
-        core = {"validation": recipe.validation, "on_bad_image": recipe.on_bad_image}
-        extra = core if key == "data" else {}
-        rows = {"name": named.found.name, **extra, **asdict(named.options)}
-        yield f"[{key}]", (key,), rows, f"default of {named.found.name} ({named.found.origin})"
-    for key in LISTED:
-        for index, named in enumerate(getattr(recipe, key)):
-            rows = {"name": named.found.name, **asdict(named.options)}
-            yield f"[[{key}]]", (key, index), rows, f"default of {named.found.name} ({named.found.origin})"
-    for key in SECTIONS:
-        if key == "input":
-            yield "[input]", ("input",), _input(recipe), f"of {recipe.model.found.name}"
-        elif (value := getattr(recipe, key)) is not None:
-            yield f"[{key}]", (key,), asdict(value), "default"
-        if key == "distill" and (model := recipe.distill_model) is not None:
-            rows = {"name": model.found.name, **asdict(model.options)}
-            yield "[distill.model]", ("distill", "model"), rows, f"default of {model.found.name}"
-
-
-def _input(recipe: Recipe) -> Table:
-    from imgcls.plan import resolve_format  # plan knows recipes, so not at the top
-
-    form = resolve_format(recipe)
-    return {**asdict(form), "train_size": form.training.size}
-
-
-def _lines(
-    recipe: Recipe, entries: Sequence[tuple[str, str, Any, KeyPath]], fallback: str, with_origins: bool
-) -> Iterator[str]:
-    for _, key, value, path in entries:
-        text = f"# {show_key(key)} is not set" if value is None else f"{show_key(key)} = {show(value)}"
-        if with_origins:
-            written = path in recipe.origins.origins
-            origin = recipe.origins.where(path)[1] if written else fallback
-            text = f"{text:<44} # {origin}" if value is not None else f"{text} ({origin})"
-        yield text

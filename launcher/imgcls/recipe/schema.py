@@ -203,3 +203,44 @@ class Expectation:
 
     top1: Annotated[float, Ge(0), Le(100), "percent"]
     source: Annotated[str, "who measured it, on what"]
+
+
+@options
+class Tune:
+    """A search for better values; what is searched is the table ``tune.space``."""
+
+    metric: Annotated[
+        Literal["val/top1", "val/top5", "val/loss"], "what a trial is judged by: the highest, or the lowest loss"
+    ] = "val/top1"
+    trials: Annotated[int, Gt(0), "how many settings are tried"] = 20
+    search: Annotated[
+        Literal["random", "grid", "tpe", "bayesian"],
+        "how the next setting is found; grid: all there are, in order; tpe: where good ones are denser than bad "
+        "ones; bayesian: by a Gaussian process",
+    ] = "tpe"
+    scheduler: Annotated[
+        Literal["none", "asha", "hyperband", "median", "pbt"],
+        "which trials end early; asha: at each rung all but the best, arXiv:1810.05934; hyperband: the same for "
+        "several first rungs, arXiv:1603.06560; median: those below the others' median; pbt: none, the worse go "
+        "on from the better ones' weights with changed values, arXiv:1711.09846",
+    ] = "asha"
+    fidelity: Annotated[
+        Literal["epochs", "samples", "size"],
+        "what a rung's shorter run has less of; epochs: with the schedule stretched to them; samples: a seeded "
+        "part of the training set; size: pixels",
+    ] = "epochs"
+    rungs: Annotated[int, Ge(1), Le(8), "runs of rising length that a trial can get, the last as the recipe's"] = 3
+    reduction: Annotated[
+        int, Ge(2), Le(10), "trials of a rung for each one of the next, and how many times as much that one gets"
+    ] = 3
+    perturb_every: Annotated[int, Gt(0), "pbt: epochs between looks at the others"] = 1
+    holdout: Annotated[
+        float | None,
+        Gt(0),
+        Lt(1),
+        "share of the training set that trials are judged by in place of the validation set, which the search "
+        "then never sees; unset: the validation set",
+    ] = None
+    seed: Annotated[int, Ge(0), Lt(2**63), "of the search's own draws"] = 0
+    workers_per_trial: Annotated[int, Ge(1), Le(4096), "processes that train a trial"] = 1
+    max_concurrent: Annotated[int | None, Gt(0), "most trials at a time; unset: as many as fit"] = None

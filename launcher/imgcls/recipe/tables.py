@@ -5,12 +5,14 @@ import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from imgcls.recipe.locate import KeyPath
 
+UNKNOWN_OPTION = "unknown option"  # what a message about one begins with
 Fault = tuple[KeyPath, str]  # the key within the table, and what is wrong with it
 
 _EXPECTED = {
@@ -39,7 +41,7 @@ def check_table(table: dict[str, Any], cls: type, defaults: Any = None) -> tuple
     faults = dict(_unlike_json(merged, cls))
     value: Any = None
     try:
-        value = TypeAdapter(cls).validate_json(json.dumps(merged, default=lambda _: {}), strict=True)
+        value = _adapter(cls).validate_json(json.dumps(merged, default=lambda _: {}), strict=True)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             path, text = _explain(detail, cls)
@@ -48,6 +50,11 @@ def check_table(table: dict[str, Any], cls: type, defaults: Any = None) -> tuple
     inner = {path[:-1] for path in faults if path}
     told = [(path, text) for path, text in faults.items() if path not in inner]
     return (None, told) if told else (value, [])
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
 
 
 def _unlike_json(table: dict[str, Any], cls: type) -> Iterator[Fault]:
@@ -111,9 +118,9 @@ def unknown_option(name: str, known: list[str]) -> str:
     """Return the message for a key that is not there, with the nearest that is."""
     near = difflib.get_close_matches(name, known, n=1)
     if near:
-        return f"unknown option; did you mean '{near[0]}'?"
+        return f"{UNKNOWN_OPTION}; did you mean '{near[0]}'?"
     listed = ", ".join(known) if known else "none"
-    return f"unknown option; there are: {listed}"
+    return f"{UNKNOWN_OPTION}; there are: {listed}"
 
 
 def describe(value: Any) -> str:

@@ -32,4 +32,10 @@ def build(options: Exponential, total_steps: int, steps_per_epoch: int) -> Sched
     return warmed_up(options, updates, after)
 
 
-COMPONENT = Component("exponential", f"{__name__}:build", Exponential, summary="times gamma every so many epochs")
+COMPONENT = Component(
+    "exponential",
+    f"{__name__}:build",
+    Exponential,
+    summary="times gamma every so many epochs",
+    facts={"lengths": ("every",)},
+)

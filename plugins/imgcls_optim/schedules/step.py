@@ -35,4 +35,10 @@ def build(options: Step, total_steps: int, steps_per_epoch: int) -> Schedule:
     return warmed_up(options, updates, lambda step: options.gamma ** bisect.bisect_right(edges, step))
 
 
-COMPONENT = Component("step", f"{__name__}:build", Step, summary="times gamma at milestones")
+COMPONENT = Component(
+    "step",
+    f"{__name__}:build",
+    Step,
+    summary="times gamma at milestones",
+    facts={"lengths": ("milestones",)},
+)

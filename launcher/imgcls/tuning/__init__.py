@@ -1,0 +1,1 @@
+"""Hyperparameter search, without Ray: space, fidelity, the folder of a search."""
