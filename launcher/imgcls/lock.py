@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgcls import worker_counts
 from imgcls.errors import UserError
 from imgcls.plugins import GROUP, OWN_DISTRIBUTION
 from imgcls.run_folder import RunFolder, read_json, write_whole
@@ -20,6 +22,7 @@ _LAYOUT = 1
 # beside what a plan records: libraries whose code takes part in a run's numbers
 _LIBRARIES = ("pytorch-optimizer", "safetensors", "scipy")
 _GONE = "not installed"
+_WORKERS = "workers: "
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,25 @@ def _check(lock: Lock) -> None:
     for each in fields(Lock):
         if not isinstance(getattr(lock, each.name), kinds.get(each.name, dict)):
             raise TypeError(f"{each.name} is not of its type")
+
+
+def as_it_ran(folder: RunFolder, lock: Lock) -> Lock:
+    """Return a run's lock with what its workers recorded of their number in place of what was asked for.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    counts = worker_counts.read(folder.worker_counts)
+    if not counts:
+        return lock
+    first = counts[0].workers
+    # those that were asked for may never have trained
+    changed = [line for line in lock.changed if not line.startswith(_WORKERS)]
+    changed += [
+        f"{_WORKERS}{now.workers} from step {now.step} on, {before.workers} before"
+        for before, now in pairwise(counts)
+    ]
+    return replace(lock, workers=lock.workers if max(1, lock.workers) == first else first, changed=changed)
 
 
 def here(old: Lock) -> Lock:

@@ -37,6 +37,11 @@ class RunFolder:
         return self.path / "run.lock.json"
 
     @property
+    def worker_counts(self) -> Path:
+        """One JSON object a line: from which step on how many processes trained; see ``imgcls.worker_counts``."""
+        return self.path / "workers.jsonl"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a line: training losses, evaluations."""
         return self.path / "metrics.jsonl"
@@ -90,6 +95,11 @@ class RunFolder:
     def stop(self) -> Path:
         """Its presence asks the workers to write a checkpoint and end."""
         return self.path / "stop"
+
+    @property
+    def save(self) -> Path:
+        """Its presence asks the workers to write a checkpoint and go on; it holds what the user is told of it."""
+        return self.path / "save"
 
     def ask_to_stop(self) -> None:
         """Ask the workers to end; to be asked again, for the storage may not take it now."""
@@ -156,7 +166,8 @@ class RunFolder:
 
     def begin(self) -> None:
         """Forget what the last launch left for its own live view."""
-        self.stop.unlink(missing_ok=True)
+        for request in (self.stop, self.save):
+            request.unlink(missing_ok=True)
         self.events.write_text("")
         for left in (*self.errors.glob("*.json"), *self.places.glob("*.json"), *self.stacks.glob("*.txt")):
             left.unlink()

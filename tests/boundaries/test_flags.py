@@ -35,6 +35,12 @@ COMMANDS = {
     "lr-find": ["RECIPE", "--set", "--storage", "--steps", "--from", "--to", "--out", "--force"],
     "export": ["RUN_OR_CHECKPOINT", "--to", "--out", "--force", "--batch-size"],
     "average": ["RUN", "--last", "--steps", "--statistics", "--out", "--force"],
+    "tune": [],
+    "tune run": [
+        "RECIPE", "--set", "--trials", "--workers-per-trial", "--max-concurrent", "--cpus-per-worker", "--address",
+        "--confirm", "--best", "--name", "--storage", "--plain",
+    ],
+    "tune show": ["RUN", "--json", "--top", "--html", "--force"],
     "plugins": ["--json"],
     "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,

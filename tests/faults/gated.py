@@ -1,11 +1,12 @@
 """A plugin whose callback notes the samples of every step, and waits at gates: files that a test makes and removes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
+from tests.faults.processes import Launch
 
 _MODULE = """
 from imgcls import Component, hookimpl
@@ -79,6 +80,23 @@ def gate(run: Path, world: int, step: int) -> Path:
     file = run / f"gate-{world}-{step}"
     file.touch()
     return file
+
+
+def waits_at(launch: Launch, world: int, step: int) -> None:
+    """Wait until so many workers make that step, after which there is a gate."""
+    files = [launch.folder / "seen" / f"{step - 1}-{rank}.json" for rank in range(world)]
+    launch.wait_for(f"step {step}", lambda: all(file.exists() for file in files))
+
+
+def go_on_until(launch: Launch, gate_now: Path, condition: Callable[[], object]) -> Path:
+    """Have workers that wait at a gate make step after step until a condition holds; return the gate then."""
+    while not condition():
+        _, world, step = gate_now.name.split("-")
+        beyond = gate(launch.folder, int(world), int(step) + 1)
+        gate_now.unlink()
+        gate_now = beyond
+        waits_at(launch, int(world), int(step) + 1)
+    return gate_now
 
 
 def steps(run: Path, total: int) -> Iterator[tuple[int, list[int], int]]:

@@ -38,9 +38,18 @@ class Node:
 
     def kill_raylet(self) -> None:
         """SIGKILL to the node's raylet alone: what belongs to it must find out for itself."""
+        os.kill(self._raylet(), signal.SIGKILL)
+
+    @property
+    def identity(self) -> str:
+        """What Ray calls the node: hexadecimal digits."""
+        words = _read(self._raylet(), "cmdline").decode().split("\0")
+        return next(word.partition("=")[2] for word in words if word.startswith("--node_id="))
+
+    def _raylet(self) -> int:
         found = [pid for pid in self._alive() if _read(pid, "cmdline").split(b"\0")[0].endswith(b"/raylet")]
         assert len(found) == 1, found
-        os.kill(found[0], signal.SIGKILL)
+        return found[0]
 
     def end(self) -> None:
         """End everything of the node."""
@@ -81,6 +90,13 @@ class Cluster:
         log = self._folder / f"node-{len(self.nodes)}"
         self.nodes.append(Node(["--address", self.address, "--num-cpus", "1"], log))
         return self.nodes[-1]
+
+    def drain(self, node: Node, seconds: int) -> None:
+        """Have Ray say that a node will be taken away so many seconds from now; it is not taken by that."""
+        command = [_RAY, "drain-node", "--address", self.address, "--node-id", node.identity]
+        why = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "a test"]
+        deadline = ["--deadline-remaining-seconds", str(seconds)]
+        subprocess.run([*command, *why, *deadline], check=True, capture_output=True, timeout=_LIMIT)
 
     def end(self) -> None:
         """End all nodes, the head last."""

@@ -27,16 +27,10 @@ def _launch(nodes: Cluster, folder, workers: str, name: str) -> Launch:
     return Launch(arguments, folder, name=name, path=folder / "plugin")
 
 
-def _waits_at(launch: Launch, world: int, step: int) -> None:
-    seen = launch.folder / "seen"
-    files = [seen / f"{step - 1}-{rank}.json" for rank in range(world)]
-    launch.wait_for(f"step {step}", lambda: all(file.exists() for file in files))
-
-
 def test_a_node_that_dies_is_replaced_and_the_weights_are_those_of_an_undisturbed_run(nodes, tmp_path, two):
     with _launch(nodes, tmp_path, "2", "killed") as launch:
         gate = gated.gate(launch.folder, 2, _KILLED)
-        _waits_at(launch, 2, _KILLED)
+        gated.waits_at(launch, 2, _KILLED)
         nodes.nodes[1].kill_raylet()
         killed = time.monotonic()
         gate.unlink()
@@ -58,16 +52,20 @@ def test_a_node_that_dies_is_replaced_and_the_weights_are_those_of_an_undisturbe
 def test_with_a_range_one_worker_goes_on_alone_and_two_do_when_a_node_comes(nodes, tmp_path):
     with _launch(nodes, tmp_path, "1..2", "elastic") as launch:
         both, alone = gated.gate(launch.folder, 2, _KILLED), gated.gate(launch.folder, 1, _KILLED + 40)
-        _waits_at(launch, 2, _KILLED)
+        gated.waits_at(launch, 2, _KILLED)
         nodes.nodes[1].kill_raylet()
         killed = time.monotonic()
         # the gate stays shut: a worker outlives its raylet by about a second, time for many steps
         launch.wait_for("one worker alone", lambda: len(launch.events("run")) == 2)
         both.unlink()
         print(f"one worker trains {time.monotonic() - killed:.1f} s after the raylet's end")
-        _waits_at(launch, 1, _KILLED + 40)
+        gated.waits_at(launch, 1, _KILLED + 40)
         nodes.add()
         added = time.monotonic()
+        # before workers are ended for others, they are asked for a checkpoint, which they do not write at a gate
+        launch.wait_for("the request for a checkpoint", (launch.folder / "save").exists)
+        asked = "there is room for 2 workers"
+        alone = gated.go_on_until(launch, alone, lambda: any(asked in e["text"] for e in launch.events("warning")))
         launch.wait_for("two workers again", lambda: len(launch.events("run")) == 3)
         print(f"two workers train {time.monotonic() - added:.1f} s after the node has come")
         alone.unlink()

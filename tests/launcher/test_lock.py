@@ -11,6 +11,7 @@ import pytest
 from imgcls import lock, surroundings
 from imgcls.errors import UserError
 from imgcls.run_folder import RunFolder
+from imgcls.worker_counts import record
 
 LOCK = lock.Lock(
     recipe="seed = 1\n",
@@ -87,6 +88,22 @@ def test_one_worker_of_ray_computes_what_the_driver_does_and_the_platform_is_onl
     alone, other = replace(LOCK, workers=0), replace(LOCK, workers=1, platform={"cpu": "another", "cpus": 2})
     assert lock.differences(alone, other) == []
     assert lock.on_another_platform(alone, other) == ["cpu: was a CPU, is another"]
+
+
+def test_the_number_of_workers_is_what_trained_and_each_change_of_it_is_a_line(folder):
+    asked = replace(LOCK, workers=4, changed=["torch: was 1, is 2", "workers: was 4, is 1"])
+    assert lock.as_it_ran(folder, asked) == asked
+    record(folder.worker_counts, 0, 2)
+    assert lock.as_it_ran(folder, asked) == replace(asked, workers=2, changed=["torch: was 1, is 2"])
+    record(folder.worker_counts, 50, 1)
+    record(folder.worker_counts, 90, 3)
+    changed = ["workers: 1 from step 50 on, 2 before", "workers: 3 from step 90 on, 1 before"]
+    assert lock.as_it_ran(folder, asked) == replace(asked, workers=2, changed=["torch: was 1, is 2", *changed])
+
+
+def test_a_run_without_ray_that_stayed_so_is_still_one_without_ray(folder):
+    record(folder.worker_counts, 0, 1)
+    assert lock.as_it_ran(folder, replace(LOCK, workers=0)) == replace(LOCK, workers=0)
 
 
 def install(folder, files, editable=False, listed=True):

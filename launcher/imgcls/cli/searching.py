@@ -8,15 +8,17 @@ import signal
 import statistics
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from imgcls.recipe import Recipe
     from imgcls.tuning.study import Asked, Report, Study, Trial
 
+RUN_ME_AGAIN = 75  # EX_TEMPFAIL
 _PROBE = 1 << 16  # bytes
 # of what was asked for: another value, and trials would not be comparable
 _IDENTITY = (
@@ -62,7 +64,7 @@ class Searching:
         from imgcls.on_ray.address import reachable
         from imgcls.run_folder import RunFolder
 
-        signal.signal(signal.SIGTERM, lambda *_: self._stopping(True, 75) or sys.exit(75))
+        signal.signal(signal.SIGTERM, self._ended_before)
         asked = self._asked()
         if self.address is not None:
             self.address = reachable(self.address)
@@ -79,6 +81,11 @@ class Searching:
             if seeds is not None:
                 self._confirm(asked, seeds, best)
         self._say(f"results: {self.study.path}; look at them with: imgcls tune show {self.study.path}")
+
+    def _ended_before(self, _number: int, _frame: "FrameType | None") -> None:
+        """End at SIGTERM where nothing runs yet."""
+        self._stopping(True, RUN_ME_AGAIN)
+        sys.exit(RUN_ME_AGAIN)
 
     def _asked(self) -> "Asked":
         from imgcls.recipe.tables import show
@@ -233,7 +240,7 @@ class Searching:
             with contextlib.suppress(OSError):
                 self._say(f"stopped; to go on:\n    {command}")
         else:
-            name = "SIGTERM" if code == 75 else "Ctrl-C"
+            name = "SIGTERM" if code == RUN_ME_AGAIN else "Ctrl-C"
             self._say(f"stopping with checkpoints after {name}; a second one ends at once")
 
     def _say_found(self, asked: "Asked") -> bool:

@@ -79,7 +79,7 @@ class Deciding(TrialScheduler):
     def _was_perturbed(self, trial: RayTrial, last: Report) -> None:
         """Let population based training know when it looked at a trial last, or it would at once look again."""
         every = self._asked.perturb_every
-        state = self._inner._trial_state[trial]  # type: ignore[attr-defined]
+        state = self._inner._trial_state[trial]
         state.last_perturbation_time = last.time // every * every
 
     def _tell_of_the_ended(self, tune_controller: Any) -> None:
@@ -141,8 +141,9 @@ class Deciding(TrialScheduler):
         return chosen
 
     def _look(self, tune_controller: Any) -> None:
-        """See which trials have begun to run: a callback of Ray Tune's would be told, but must be pickled."""
-        runs = {trial.trial_id: trial for trial in tune_controller.get_trials() if trial.status == RayTrial.RUNNING}
+        """See which trials have begun to run: Ray Tune's callbacks are told, but are pickled."""
+        trials = tune_controller.get_trials()
+        runs = {trial.trial_id: trial for trial in trials if trial.status == RayTrial.RUNNING}
         for name in runs.keys() - self._runs:
             self._say(self._of(runs[name]), "running", None)
         self._runs = set(runs)

@@ -1,4 +1,4 @@
-"""How a trial's run is carried out: in the trial's own process, or by workers of Ray Train. Imports no torch at the top."""
+"""How a trial's run is carried out: in the trial's own process, or by workers of Ray Train."""
 
 import contextlib
 import os

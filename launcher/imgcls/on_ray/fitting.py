@@ -93,7 +93,7 @@ def _run(parts: Mapping[str, Any], begun: Callable[[Any], None]) -> Any:
     from ray.train.v2._internal.constants import get_env_vars_to_propagate
     from ray.train.v2._internal.execution.controller import TrainController
 
-    here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}  # type: ignore[attr-defined]
+    here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
     settings = {"env_vars": get_env_vars_to_propagate()}
     actor = ray.remote(num_cpus=0, label_selector=here, runtime_env=settings)(TrainController)
     controller = actor.remote(**parts)

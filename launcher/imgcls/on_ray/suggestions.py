@@ -56,6 +56,7 @@ class Suggestions(SearchAlgorithm):
     ) -> None:
         super().__init__()
         self._metric = "score"
+        self._finished: bool = False
         self._study = study
         self._asked = asked
         self._parameters = parameters
@@ -92,7 +93,7 @@ class Suggestions(SearchAlgorithm):
             raise UserError(
                 f"{trial.folder / 'trial.json'}: was tried in another space; give this search another --name"
             )
-        # a synchronous scheduler compares whole brackets, so that those that have ended must be in theirs once more
+        # a synchronous scheduler compares whole brackets: those that have ended must be in theirs once more
         again = self._asked.scheduler == "hyperband" and trial.state in ("finished", "stopped")
         if trial.end is None or again:
             self._waiting.append(trial)

@@ -161,7 +161,7 @@ class TrialRun(tune.Trainable):
         self._engine.begin(plan, folder)
 
     def _catch_up(self, folder: RunFolder) -> None:
-        """Report evaluations that a killed process had made, and had no time to report: they are not made again."""
+        """Report evaluations that a killed process had made and not reported: they are not made again."""
         written = max(
             (int(path.name.removeprefix("step-")) for path in folder.checkpoints.glob("step-*")), default=0
         )

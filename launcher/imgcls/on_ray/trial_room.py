@@ -50,8 +50,8 @@ def trial_room(
     each = f"{share:g} CPU{'s' if share != 1 else ''}{' and a GPU' if gpu else ''}"
     if slots < workers:
         raise UserError(
-            f"a trial of {workers} worker{'s' if workers > 1 else ''} of {each} never fits: the cluster has {has}, "
-            f"room for {slots} such worker{'' if slots == 1 else 's'}; lower --workers-per-trial or "
+            f"a trial of {workers} worker{'s' if workers > 1 else ''} of {each} never fits: the cluster has "
+            f"{has}, room for {slots} such worker{'' if slots == 1 else 's'}; lower --workers-per-trial or "
             "--cpus-per-worker, or add nodes"
         )
     fit = slots // workers

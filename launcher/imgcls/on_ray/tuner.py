@@ -90,17 +90,15 @@ def run(
     os.environ.update({k: v for k, v in _SETTINGS.items() if k not in os.environ})
     pending = asked.trials if asked.scheduler in _ALL_AT_ONCE else 1
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(max(pending, 1)))
-    started = (
-        cluster.own(folder, search.workers) if address is None else cluster.joined(folder, search.workers, address)
-    )
+    workers = search.workers
+    started = cluster.own(folder, workers) if address is None else cluster.joined(folder, workers, address)
     interrupts = Interrupts(stopping, _end_at_once)
     with handled(interrupts), started:
-        room = trial_room(cluster.nodes(), asked.workers, search.workers.cpus, asked.trials, search.most)
+        room = trial_room(cluster.nodes(), asked.workers, workers.cpus, asked.trials, search.most)
         asked = replace(asked, cpus=room.cpus)
         search.study.ask(asked)
-        _Carrying(
-            replace(search, asked=asked), room.at_a_time, room.gpu, view(asked, room.at_a_time, room.why)
-        ).out(interrupts)
+        shown = view(asked, room.at_a_time, room.why)
+        _Carrying(replace(search, asked=asked), room.at_a_time, room.gpu, shown).out(interrupts)
 
 
 def _end_at_once(code: int) -> None:

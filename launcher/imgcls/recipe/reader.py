@@ -207,9 +207,10 @@ class _Reader:
                 self.complain((key,), unknown_option(key, TOP_LEVEL))
         values: dict[str, Any] = {key: self.scalar(key) for key in SCALARS}
         values |= {key: self.section(key) for key in SECTIONS}
-        values["validation"] = self.share("validation", 0.1)
-        values["holdout"] = self.share("holdout", None)
-        values["fraction"] = self.share("fraction", 1.0, whole=True)
+        values["validation"] = self.share("validation", 0.1, "between 0 and 1")
+        # 0: none, for what a recipe says can be changed, but not unsaid
+        values["holdout"] = self.share("holdout", 0.0, "at least 0 and below 1", none=True) or None
+        values["fraction"] = self.share("fraction", 1.0, "above 0 and at most 1", whole=True)
         values["on_bad_image"] = self.on_bad_image()
         values |= {key: self.single(key) for key in SINGLE}
         values |= {key: self.listed(key) for key in LISTED}
@@ -293,8 +294,8 @@ class _Reader:
             self.complain((*path, *inner), text)
         return value
 
-    def share(self, key: str, default: float | None, whole: bool = False) -> float | None:
-        """Return what a key of [data] says of how much of train; ``whole``: it may be all of it."""
+    def share(self, key: str, default: float, bounds: str, none: bool = False, whole: bool = False) -> float:
+        """Return how much of train a key of [data] is about; it may be nothing with ``none``, all with ``whole``."""
         data = self.tree.get("data")
         if not isinstance(data, dict) or key not in data:
             return default
@@ -302,8 +303,7 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.complain(("data", key), f"expected a number, got {describe(value)}")
             return default
-        if not (0 < value < 1 or (whole and value == 1)):
-            bounds = "above 0 and at most 1" if whole else "between 0 and 1"
+        if not (0 < value < 1 or (none and value == 0) or (whole and value == 1)):
             self.complain(("data", key), f"must be {bounds}, a share of train, got {value}")
         return float(value)
 

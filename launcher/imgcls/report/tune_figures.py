@@ -114,7 +114,9 @@ def history(trials: Trials, found: Sequence[Level]) -> go.Figure:
             legendgroup=name, line={"color": colour, "shape": "hv"},
         )  # fmt: skip
     figure.update_xaxes(title="minutes since the search began", rangemode="tozero")
-    return figure.update_yaxes(title=asked.metric).update_layout(template=_TEMPLATE, height=420, margin={"t": 20})
+    figure.update_yaxes(title=asked.metric)
+    below = {"orientation": "h", "y": -0.2}
+    return figure.update_layout(template=_TEMPLATE, height=420, margin={"t": 20}, legend=below)
 
 
 def curves(trials: Trials) -> go.Figure:

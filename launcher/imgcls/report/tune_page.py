@@ -91,7 +91,7 @@ def _mattered(trials: Trials, found: Sequence[Level]) -> list[str]:
     parts.append(_paragraph(said))
     if level is not found[-1]:
         parts.append(
-            _paragraph("Those that went further were chosen by their results, which hides what mattered.")
+            _paragraph("Those that went further were chosen by what they reached: that hides what mattered.")
         )
     if left_out:
         parts.append(_paragraph(f"Not assessed, for not every trial has it: {', '.join(left_out)}."))

@@ -163,6 +163,9 @@ class LiveTable:
         value = self._asked.worst if value != value else value
         return (0.0, -seen.report.time, -value if self._asked.mode == "max" else value, seen.number)
 
+    def _place(self, seen: _Seen) -> tuple[bool, tuple[float, ...]]:
+        return seen.state == "failed", self._rank(seen)
+
     def _about(self, seen: _Seen) -> str:
         result = "" if seen.report is None else f", {self._result(seen.report)}"
         values = worded(seen.values, self._labels)
@@ -203,7 +206,9 @@ class LiveTable:
 
     def _render(self) -> RenderableType:
         with self._lock:
-            rows = sorted(self._trials.values(), key=lambda seen: (seen.state != "running", self._rank(seen)))
+            running = [seen for _, seen in sorted(self._trials.items()) if seen.state == "running"]
+            others = [seen for seen in self._trials.values() if seen.state != "running"]
+            rows = [*running, *sorted(others, key=self._place)]
             room = max(1, min(_ROWS, self.console.height - 6))
             table = self._table(rows[:room])
             more = [Text(f"and {len(rows) - room} more", style="dim")] if len(rows) > room else []

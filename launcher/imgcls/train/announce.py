@@ -2,17 +2,32 @@
 
 from typing import TYPE_CHECKING
 
+from imgcls import worker_counts
+from imgcls.outage import until_it_works
+
 if TYPE_CHECKING:
     from imgcls.train.loop import Run
 
 
 def announce(run: "Run") -> None:
-    """Emit the event ``run``, name the images that were left out of the index, and say how images grow."""
+    """Emit the event ``run``, name the images that were left out of the index, and say how images grow.
+
+    How many processes train from here on is recorded in the run's folder.
+
+    Raises:
+        UserError: the record of earlier numbers is damaged.
+        StorageError: it could not be written for too long.
+    """
     order, state, training, evaluation = run.order, run.state, run.inputs.training, run.inputs.evaluation
     if run.world.leads:
         for index in (training.index, evaluation.index):
             for path, reason in index.left_out:
                 run.left_out(path, reason)
+        until_it_works(
+            lambda: worker_counts.record(run.folder.worker_counts, state.step, run.world.size),
+            run.plan.checkpoint.wait_seconds,
+            str(run.folder.worker_counts),
+        )
     run.world.tell(
         "run",
         step=state.step,

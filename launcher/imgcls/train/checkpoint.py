@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from imgcls.errors import StorageError, UserError
 from imgcls.outage import as_os_error
 from imgcls.run_folder import read_json, write_whole
+from imgcls.train.groups import Groups
 from imgcls.train.sharded import all_divided
 from imgcls.train.snapshot import Snapshot, copied, divide_state, join_state, take_part, tensors_of
 from imgcls.train.writer import Writer
@@ -101,6 +102,7 @@ class Checkpoints:
         plan: str,
         average: Mapping[str, Tensor] | None = None,
         peer: nn.Module | None = None,
+        groups: Groups | None = None,
     ) -> None:
         """Copy the state, which is then written in the background; see :class:`Writer` for when this waits.
 
@@ -109,12 +111,14 @@ class Checkpoints:
             plan: as JSON.
             average: the moving average of the weights; the model's other tensors are written beside it.
             peer: a second model that learns beside the first.
+            groups: the optimizer's, as they were built; None: its options are restored as part of its state.
         """
         self._writer.make_room(state.best_step)
         tensors, rest = tensors_of(model, optimizer, average, peer)
         files = {file: copied(theirs) for file, theirs in tensors.items()}
+        built = {} if groups is None else {"groups": groups.to_dict()}
         texts = {
-            "state.json": json.dumps({"run": asdict(state), "optimizer": rest}, indent=1),
+            "state.json": json.dumps({"run": asdict(state), "optimizer": rest, **built}, indent=1),
             "plan.json": plan,
         }
         self._writer.put(Snapshot(state.step, files, texts, state.best_step))
@@ -248,8 +252,9 @@ class Checkpoints:
             self.warn(f"{self.folder / _LATEST} names {named[:40]!r}, which is not there; passed over")
 
     def average(self, step: int) -> dict[str, Tensor]:
-        """Return the moving average of the weights after a step."""
-        tensors: dict[str, Tensor] = load_file(self.path(step) / "ema.safetensors")
+        """Return the moving average of the weights after a step; empty where the run had none."""
+        file = self.path(step) / "ema.safetensors"
+        tensors: dict[str, Tensor] = load_file(file) if file.is_file() else {}
         return tensors
 
     def peer(self, step: int) -> dict[str, Tensor]:
@@ -257,8 +262,15 @@ class Checkpoints:
         tensors: dict[str, Tensor] = load_file(self.path(step) / "peer.safetensors")
         return tensors
 
-    def restore(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    def restore(
+        self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Groups | None = None
+    ) -> State:
         """Load the state after a step into model and optimizer.
+
+        Args:
+            step: of the checkpoint.
+            model, optimizer: of the run.
+            groups: the optimizer's, as they were built, whose options it keeps; None: it gets the checkpoint's.
 
         Raises:
             RuntimeError: it is of another model.
@@ -267,7 +279,10 @@ class Checkpoints:
         model.load_state_dict(all_divided(load_file(folder / "model.safetensors"), model.state_dict()))
         saved = read_json(folder / "state.json")
         tensors = load_file(folder / "optimizer.safetensors")
-        optimizer.load_state_dict(divide_state(join_state(tensors, saved["optimizer"]), optimizer))
+        found = join_state(tensors, saved["optimizer"])
+        if groups is not None:
+            found = groups.adopt(found, saved.get("groups"))
+        optimizer.load_state_dict(divide_state(found, optimizer))
         return State(**saved["run"])
 
 

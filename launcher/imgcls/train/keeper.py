@@ -8,6 +8,7 @@ from torch import nn
 
 from imgcls.train.average import MovingAverage
 from imgcls.train.checkpoint import Checkpoints, State
+from imgcls.train.groups import Groups
 from imgcls.train.sharded import is_sharded
 
 
@@ -16,7 +17,7 @@ class Keeper:
 
     Args:
         checkpoints: of the run.
-        model, optimizer: of the run.
+        model, optimizer: of the run, just built.
         average: of the model's weights, if there is one.
         scaler: of the loss, if there is one.
         rate: the schedule; it may have a state, see :func:`imgcls.hookspecs.imgcls_schedules`.
@@ -40,6 +41,8 @@ class Keeper:
         self.scaler = scaler
         self.rate: Any = rate
         self.peer = peer
+        # now: updates change groups, and after an evaluation a sharded model's parameters may still be others
+        self.groups = Groups.of(optimizer, model, peer)
 
     def save(self, state: State, plan: str, write: bool) -> None:
         """Copy everything and write it in the background. Called on every rank.
@@ -55,21 +58,23 @@ class Keeper:
             if any(is_sharded(each) for group in self.optimizer.param_groups for each in group["params"]):
                 self.checkpoints.take_part(self.model, self.optimizer, average)
             return
-        if self.scaler is not None:
-            state.scaler = self.scaler.state_dict()
-        if hasattr(self.rate, "state"):
-            state.schedule = self.rate.state()
-        self.checkpoints.save(self.model, self.optimizer, state, plan, average, self.peer)
+        state.scaler = {} if self.scaler is None else self.scaler.state_dict()
+        state.schedule = self.rate.state() if hasattr(self.rate, "state") else {}
+        self.checkpoints.save(self.model, self.optimizer, state, plan, average, self.peer, self.groups)
 
     def restore(self, step: int) -> State:
-        """Load everything that was saved after a step; on every rank."""
-        state = self.checkpoints.restore(step, self.model, self.optimizer)
+        """Load everything that was saved after a step; on every rank.
+
+        The checkpoint may be of another plan for the same model: what this plan says of optimizer, schedule and
+        scaler holds, and what the other one had nothing of begins anew.
+        """
+        state = self.checkpoints.restore(step, self.model, self.optimizer, self.groups)
         if self.average is not None:
-            self.average.load(self.checkpoints.average(step))
+            self.average.load(self.checkpoints.average(step) or self.model.state_dict())
         if self.peer is not None:
             self.peer.load_state_dict(self.checkpoints.peer(step))
-        if self.scaler is not None:
+        if self.scaler is not None and state.scaler:
             self.scaler.load_state_dict(state.scaler)
-        if hasattr(self.rate, "restore"):
+        if hasattr(self.rate, "restore") and state.schedule:
             self.rate.restore(state.schedule)
         return state

@@ -70,7 +70,7 @@ def _epochs(recipe: "Recipe", share: float) -> int:
 
 
 def _size(recipe: "Recipe", share: float) -> int:
-    whole = resolve_format(recipe).training.size
+    whole: int = resolve_format(recipe).training.size
     side = whole * share**0.5
     each = _PIXELS[0] if side >= _LARGE else _PIXELS[1]
     return min(whole, max(each, round(side / each) * each))

@@ -8,7 +8,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from imgcls.cli.evaluate import _held_out
+from imgcls.cli.evaluate import _division
+from imgcls.data.division import Division
 from imgcls.data.of_run import of_plan, of_recipe
 from imgcls.errors import UserError
 from imgcls.plan import Plan
@@ -165,16 +166,16 @@ def copied(trained, tmp_path):
 
 @pytest.mark.slow
 def test_without_its_index_the_dataset_is_prepared_again(copied, trained, tmp_path):
-    share = _held_out(tmp_path / "runs/pngs/recipe.toml")
-    assert share == 0.3
+    division = _division(tmp_path / "runs/pngs/recipe.toml")
+    assert division == Division(1, 0.3, None, 1.0)
     for split in ("train", "validation"):
         planned = getattr(copied.data, split)
-        chosen = of_plan(copied, split, share, tmp_path / "cache", quiet)
+        chosen = of_plan(copied, split, division, tmp_path / "cache", quiet)
         assert chosen.index.digest == planned.digest
         assert chosen.notes == ()
     with pytest.raises(UserError, match=r"gone/.*\.parquet is gone, and without the run's recipe\.toml"):
         of_plan(copied, "validation", None, tmp_path / "cache", quiet)
-    chosen = of_plan(copied, "validation", 0.5, tmp_path / "cache", quiet)
+    chosen = of_plan(copied, "validation", Division(1, 0.5), tmp_path / "cache", quiet)
     assert chosen.notes[0].startswith("the images are not those that the run had: ")
 
 
@@ -189,7 +190,7 @@ def test_images_that_are_gone_are_said_with_where_they_were(trained, tmp_path):
     text = (trained / "runs/pngs/plan.json").read_text(encoding="utf-8")
     plan = Plan.from_json(text.replace(f'"{trained}/images"', f'"{tmp_path}/away"'))
     with pytest.raises(UserError, match=f"were in {tmp_path}/away, which is not there any more"):
-        of_plan(plan, "validation", 0.3, tmp_path / "runs/.index", quiet)
+        of_plan(plan, "validation", Division(1, 0.3), tmp_path / "runs/.index", quiet)
 
 
 def test_only_the_split_that_is_asked_for_is_read(trained, tmp_path):

@@ -1,9 +1,11 @@
 """What is held out depends on seed and sample, class by class."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from imgcls.data.split import stratified
+from imgcls.data.split import some_of, stratified
 
 LABELS = np.random.default_rng(0).integers(0, 7, 1000)
 
@@ -53,3 +55,49 @@ def test_a_larger_share_keeps_what_a_smaller_one_held_out():
 
 def test_the_split_never_changes_from_one_version_to_the_next():
     assert stratified(np.array([0, 1] * 10), 0.3, 5)[1].tolist() == [4, 7, 8, 10, 11, 13]
+
+
+FRACTIONS = [0.001, 0.01, 0.1, 0.3, 0.5, 0.9, 1.0]
+
+
+@pytest.mark.parametrize("fraction", FRACTIONS)
+def test_every_class_gives_its_share_to_a_fraction_and_at_least_one(fraction):
+    chosen = some_of(LABELS, fraction, 3)
+    assert chosen.dtype == np.int64
+    assert np.all(np.diff(chosen) > 0)
+    for label in range(7):
+        members = int((label == LABELS).sum())
+        assert int((LABELS[chosen] == label).sum()) == max(1, round(fraction * members))
+
+
+def test_a_class_of_one_is_in_every_fraction():
+    for seed in range(20):
+        assert np.bincount(np.array([0, 1, 1, 2, 2, 2])[some_of(np.array([0, 1, 1, 2, 2, 2]), 0.01, seed)]).tolist() == [
+            1, 1, 1,
+        ]  # fmt: skip
+
+
+def test_a_larger_fraction_has_all_of_a_smaller_one():
+    parts = [set(some_of(LABELS, fraction, 8).tolist()) for fraction in FRACTIONS]
+    assert all(small < large for small, large in pairwise(parts))
+    assert parts[-1] == set(range(1000))
+
+
+def test_which_samples_a_fraction_has_depends_on_their_numbers_and_not_on_which_others_there_are():
+    numbers = np.arange(1000)
+    chosen = {label: some_of(LABELS[label == LABELS], 0.2, 5, numbers[label == LABELS]) for label in range(7)}
+    apart = np.sort(np.concatenate([numbers[label == LABELS][chosen[label]] for label in range(7)]))
+    assert np.array_equal(apart, some_of(LABELS, 0.2, 5))
+
+
+def test_streams_hold_out_independent_samples():
+    one, other = (stratified(LABELS, 0.5, 3, stream=name)[1] for name in ("split", "holdout"))
+    fraction = some_of(LABELS, 0.5, 3)
+    for mine, theirs in ((one, other), (one, fraction), (other, fraction)):
+        both = len(np.intersect1d(mine, theirs))
+        assert abs(both - 250) < 5 * np.sqrt(1000 / 16)
+
+
+def test_a_fraction_never_changes_from_one_version_to_the_next():
+    assert some_of(np.array([0, 1] * 10), 0.3, 5).tolist() == [2, 8, 9, 10, 13, 15]
+    assert stratified(np.array([0, 1] * 10), 0.3, 5, stream="holdout")[1].tolist() == [4, 5, 8, 9, 14, 19]

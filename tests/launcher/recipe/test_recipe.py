@@ -124,6 +124,46 @@ def test_the_share_held_out_is_a_share(problems, minimal, value, said):
     assert problems(text) == [f"x.toml:2: data.validation: {said}"]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("-0.1", "must be at least 0 and below 1, a share of train, got -0.1"),
+        ("1.0", "must be at least 0 and below 1, a share of train, got 1.0"),
+        ("inf", "must be at least 0 and below 1, a share of train, got inf"),
+        ("[0.1]", "expected a number, got the list [0.1]"),
+    ],
+)
+def test_a_holdout_is_a_share_or_nothing(problems, minimal, value, said):
+    text = minimal.replace('"digits"', f'{{ name = "digits", holdout = {value} }}')
+    assert problems(text) == [f"x.toml:2: data.holdout: {said}"]
+
+
+@pytest.mark.parametrize("value", ["0", "0.0"])
+def test_a_holdout_that_a_recipe_sets_can_be_taken_back(read_text, minimal, value):
+    text = minimal.replace('"digits"', '{ name = "digits", holdout = 0.3 }')
+    assert read_text(text).holdout == 0.3
+    assert read_text(text, f"data.holdout={value}").holdout is None
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("0.0", "must be above 0 and at most 1, a share of train, got 0.0"),
+        ("1.01", "must be above 0 and at most 1, a share of train, got 1.01"),
+        ("nan", "must be above 0 and at most 1, a share of train, got nan"),
+        ('"all"', 'expected a number, got the string "all"'),
+    ],
+)
+def test_the_fraction_trained_on_is_a_share_or_all(problems, minimal, value, said):
+    text = minimal.replace('"digits"', f'{{ name = "digits", fraction = {value} }}')
+    assert problems(text) == [f"x.toml:2: data.fraction: {said}"]
+
+
+@pytest.mark.parametrize("value", ["1", "1.0", "0.001"])
+def test_all_of_the_training_set_is_a_fraction_too(read_text, minimal, value):
+    assert read_text(minimal, f"data.fraction={value}", "data.holdout=0.5").fraction == float(value)
+
+
 @pytest.mark.parametrize("value", ["true", "1.0"])
 def test_a_choice_of_integers_takes_nothing_else(problems, minimal, value):
     assert problems(f"{minimal}[input]\nchannels = {value}\n") == [

@@ -51,7 +51,7 @@ def test_a_shown_recipe_has_every_option_and_the_whole_format(read_text, minimal
         "name", "lr", "lr_scaling", "momentum", "nesterov", "weight_decay", "decay_norm_and_bias", "layer_decay",
     }  # fmt: skip
     assert tree["input"].keys() == {field.name for field in fields(Input)}
-    assert tree["data"] == {"name": "digits", "validation": 0.1, "on_bad_image": "fail"}
+    assert tree["data"] == {"name": "digits", "validation": 0.1, "fraction": 1.0, "on_bad_image": "fail"}
 
 
 def test_what_is_not_set_is_shown_as_a_comment(read_text, minimal):

@@ -150,6 +150,15 @@ def test_a_checkpoint_continues_on_three_ranks_with_ddp_and_alone(runs):
         assert result(run)["steps"] == 8
         assert result(run)["n"] == 19
     assert all(torch.equal(value, tensors(again)[key]) for key, value in tensors(three).items())
+    # the state of a parameter is found by its name
+    names = [parameters_of(run) for run in (three, ddp, alone, runs / "half way")]
+    assert all(each == names[0] for each in names)
+    assert all(name.startswith("model.") for name in names[0])
+
+
+def parameters_of(run):
+    state = json.loads((max(run.glob("checkpoints/step-*")) / "state.json").read_text())
+    return [name for group in state["groups"]["names"] for name in group]
 
 
 def test_alone_it_is_the_plain_model(runs, tmp_path):
