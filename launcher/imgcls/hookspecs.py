@@ -55,9 +55,9 @@ def imgcls_optimizers() -> Iterable[Component]:
     ``build(options, model: torch.nn.Module, batch_size: int) -> torch.optim.Optimizer`` over the parameters that
     require gradients; ``batch_size`` is that of all workers together. Each group's ``lr`` is multiplied by the
     schedule's factor before an update. What is in its ``state_dict`` must be tensors and what JSON can hold;
-    what it changes in its groups, such as a count, is restored from a checkpoint, all else there is the recipe's. If
-    it has a method ``ascend()``, that is called after the backward pass, and gradients are computed again where
-    it has gone, before ``step()``.
+    what it changes in its groups itself, such as a count, is restored from a checkpoint, all else in them is the
+    recipe's. If it has a method ``ascend()``, that is called after the backward pass, and gradients are computed
+    again where it has gone, before ``step()``.
     """
 
 

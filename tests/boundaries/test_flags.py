@@ -12,6 +12,12 @@ COMMANDS = {
         "RECIPE", "--set", "--workers", "--address", "--cpus-per-worker", "--name", "--storage", "--plain",
         "--timings",
     ],
+    "tune": [],
+    "tune run": [
+        "RECIPE", "--set", "--trials", "--workers-per-trial", "--max-concurrent", "--cpus-per-worker", "--address",
+        "--confirm", "--best", "--name", "--storage", "--plain",
+    ],
+    "tune show": ["RUN", "--json", "--top", "--html", "--force"],
     "rerun": ["RUN", "--name", "--storage", "--workers", "--anyway"],
     "verify-resume": [
         "RECIPE", "--set", "--kill-at", "--times", "--workers", "--what", "--during", "--seed", "--storage",
@@ -35,12 +41,6 @@ COMMANDS = {
     "lr-find": ["RECIPE", "--set", "--storage", "--steps", "--from", "--to", "--out", "--force"],
     "export": ["RUN_OR_CHECKPOINT", "--to", "--out", "--force", "--batch-size"],
     "average": ["RUN", "--last", "--steps", "--statistics", "--out", "--force"],
-    "tune": [],
-    "tune run": [
-        "RECIPE", "--set", "--trials", "--workers-per-trial", "--max-concurrent", "--cpus-per-worker", "--address",
-        "--confirm", "--best", "--name", "--storage", "--plain",
-    ],
-    "tune show": ["RUN", "--json", "--top", "--html", "--force"],
     "plugins": ["--json"],
     "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,

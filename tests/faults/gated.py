@@ -82,10 +82,20 @@ def gate(run: Path, world: int, step: int) -> Path:
     return file
 
 
+def _makes(launch: Launch, world: int, step: int) -> bool:
+    return all((launch.folder / "seen" / f"{step - 1}-{rank}.json").exists() for rank in range(world))
+
+
 def waits_at(launch: Launch, world: int, step: int) -> None:
     """Wait until so many workers make that step, after which there is a gate."""
-    files = [launch.folder / "seen" / f"{step - 1}-{rank}.json" for rank in range(world)]
-    launch.wait_for(f"step {step}", lambda: all(file.exists() for file in files))
+    launch.wait_for(f"step {step}", lambda: _makes(launch, world, step))
+
+
+def looked(launch: Launch, times: int) -> None:
+    """Wait until the watch of rank 0 has looked about so many times more, once a second; also at a gate."""
+    note = launch.folder / "logs/places/rank-0.json"
+    before = json.loads(note.read_text())["looks"]
+    launch.wait_for("the watch", lambda: json.loads(note.read_text())["looks"] >= before + times)
 
 
 def go_on_until(launch: Launch, gate_now: Path, condition: Callable[[], object]) -> Path:
@@ -95,7 +105,7 @@ def go_on_until(launch: Launch, gate_now: Path, condition: Callable[[], object])
         beyond = gate(launch.folder, int(world), int(step) + 1)
         gate_now.unlink()
         gate_now = beyond
-        waits_at(launch, int(world), int(step) + 1)
+        launch.wait_for("a step", lambda: condition() or _makes(launch, int(world), int(step) + 1))  # noqa: B023
     return gate_now
 
 

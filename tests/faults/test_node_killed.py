@@ -64,8 +64,8 @@ def test_with_a_range_one_worker_goes_on_alone_and_two_do_when_a_node_comes(node
         added = time.monotonic()
         # before workers are ended for others, they are asked for a checkpoint, which they do not write at a gate
         launch.wait_for("the request for a checkpoint", (launch.folder / "save").exists)
-        asked = "there is room for 2 workers"
-        alone = gated.go_on_until(launch, alone, lambda: any(asked in e["text"] for e in launch.events("warning")))
+        gated.looked(launch, 2)
+        alone = gated.go_on_until(launch, alone, lambda: launch.events("warning"))
         launch.wait_for("two workers again", lambda: len(launch.events("run")) == 3)
         print(f"two workers train {time.monotonic() - added:.1f} s after the node has come")
         alone.unlink()

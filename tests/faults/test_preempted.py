@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # starts of Ray and o
 
 _SAMPLES = 1438
 _TOLD = STEPS + 40  # in the middle of the second epoch, where no checkpoint is due
+_LOOKS = 4  # of the watch, until Ray's word is most likely there; few steps are left to wait for it in
 _NEVER = 3600  # seconds; the test has ended before
 
 
@@ -48,6 +49,7 @@ def test_a_range_loses_one_step_when_a_node_is_taken_away_with_notice_and_one_wh
         gate = gated.gate(launch.folder, 2, _TOLD)
         gated.waits_at(launch, 2, _TOLD)
         nodes.drain(nodes.nodes[1], _NEVER)
+        gated.looked(launch, _LOOKS)
         gate = gated.go_on_until(launch, gate, lambda: _told(launch, "Ray will take node"))
         first = _saved_at(launch, gate)
         alone = gated.gate(launch.folder, 1, first + 5)
@@ -56,6 +58,7 @@ def test_a_range_loses_one_step_when_a_node_is_taken_away_with_notice_and_one_wh
         gated.waits_at(launch, 1, first + 5)
         nodes.add()
         launch.wait_for("the request for a checkpoint", (launch.folder / "save").exists)
+        gated.looked(launch, 2)
         alone = gated.go_on_until(launch, alone, lambda: _told(launch, "there is room for 2 workers"))
         second = _saved_at(launch, alone)
         launch.wait_for("two workers again", lambda: len(launch.events("run")) == 3)
@@ -81,7 +84,8 @@ def test_a_fixed_number_of_workers_is_ended_when_the_time_has_come_and_goes_on_f
     with _launch(nodes, tmp_path, "2", "fixed") as launch:
         gate = gated.gate(launch.folder, 2, _TOLD)
         gated.waits_at(launch, 2, _TOLD)
-        nodes.drain(nodes.nodes[1], 15)
+        nodes.drain(nodes.nodes[1], 20)
+        gated.looked(launch, _LOOKS)
         gate = gated.go_on_until(launch, gate, lambda: _told(launch, "Ray will take node"))
         saved = _saved_at(launch, gate)
         launch.wait_for("the end of the workers", lambda: launch.events("failure"))

@@ -25,8 +25,8 @@ _FOLDER = Path(__file__).parents[2] / "recipes"
 _NAMES = sorted(path.stem for path in _FOLDER.glob("*.toml"))
 # those whose two updates and their batches take less than a few seconds
 _QUICK = {"digits_lenet", "fashion_mnist_resnet20", "cifar10_resnet18", "imagenet_resnet50_a3", "imagenet_alexnet"}
-# a folder of the user's own; still being trained
-_WITHOUT_EXPECTATION = {"folder_resnet18"}
+# a folder of the user's own; searches
+_WITHOUT_EXPECTATION = {"folder_resnet18", "digits_tune", "fashion_mnist_tune"}
 _RUN_HERE = {"digits_lenet", "digits_distill", "fashion_mnist_lenet", "fashion_mnist_resnet20"}
 _CLASSES = {"imagenet": 1000, "cifar100": 100}
 _MODULE = "imgcls_test_watch"  # where a plan finds the callback below

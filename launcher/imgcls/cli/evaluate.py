@@ -207,9 +207,10 @@ def _division(recipe: Path | None) -> "Division | None":
         return None
     try:
         tree = tomllib.loads(recipe.read_text(encoding="utf-8"))
-        data, seed = tree["data"], int(tree["seed"])
+        data = tree["data"]
+        seed = int(data.get("split_seed", tree["seed"]))
         # recipes of runs before there were holdouts and fractions have no word of them
-        holdout = float(data["holdout"]) if "holdout" in data else None
-        return Division(seed, float(data["validation"]), holdout, float(data.get("fraction", 1.0)))
+        holdout, fraction = float(data.get("holdout", 0.0)), float(data.get("fraction", 1.0))
+        return Division(seed, float(data["validation"]), holdout or None, fraction)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{recipe}: cannot be read as the recipe of a run: {error}") from None

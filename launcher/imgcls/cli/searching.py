@@ -301,7 +301,9 @@ class Searching:
             space={},
             domains={},
         )
-        wanted = [{**values, "seed": first + 1 + i} for _, values in rows for i in range(seeds)]
+        # the same samples are left to validate on, whatever the seed: those that the search has not seen
+        split = {"data.split_seed": self.recipe.seed_of_split}
+        wanted = [{**values, "seed": first + 1 + i, **split} for _, values in rows for i in range(seeds)]
         known = {json.dumps(trial.values, sort_keys=True): trial for trial in study.trials}
         trials = [known.get(json.dumps(values, sort_keys=True)) or study.add(values) for values in wanted]
         self._search(study, replace(whole, trials=len(study.trials)))

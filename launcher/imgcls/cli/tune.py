@@ -13,23 +13,28 @@ class _Tune(click.Group):
     """A group whose first word is a recipe, unless it is the name of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "-h", "--help"):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
+        """Put in the name of the command that is meant."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["run", *args])
 
 
-@click.group(cls=_Tune, short_help="Search for better values of a recipe.", subcommand_metavar="RECIPE | show RUN")
+class _Run(click.Command):
+    """The command that need not be named."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the usage as it is typed."""
+        assert ctx.parent is not None
+        formatter.write_usage(ctx.parent.command_path, " ".join(self.collect_usage_pieces(ctx)))
+
+
+@click.group(cls=_Tune, short_help="Search for better values of a recipe.")
 def tune() -> None:
-    """Search for better values of a recipe, as its [tune] says: `imgcls tune RECIPE`.
-
-    `imgcls tune run --help` lists the options.
-    """
+    """Search for better values of a recipe."""
 
 
 tune.add_command(show)
 
 
-@tune.command()
+@tune.command(cls=_Run, hidden=True)
 @recipe_argument
 @set_option
 @click.option("--trials", type=click.IntRange(1), help="How many settings are tried.")
@@ -73,7 +78,7 @@ def run(
     """Search as a recipe's [tune] says; the same command goes on with a search that was ended.
 
     Trials that have ended stay as they are, the others go on from their last checkpoints. RECIPE is a file, or
-    the name of a shipped recipe.
+    the name of a shipped recipe. What was found is shown by `imgcls tune show RUN`.
 
     \b
     Exit codes:

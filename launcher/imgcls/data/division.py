@@ -24,7 +24,7 @@ class Division:
     and images in quarantine are left out before ``holdout`` and ``fraction`` are counted.
 
     Attributes:
-        seed: of the run.
+        seed: of the run, or the recipe's own for the split.
         validation: held out where the dataset has no validation set of its own.
         holdout: of what is left, validated on in place of either; None: nothing.
         fraction: of what is then left, trained on.
@@ -38,7 +38,7 @@ class Division:
     @classmethod
     def of(cls, recipe: "Recipe") -> "Division":
         """Return what a recipe says."""
-        return cls(recipe.seed, recipe.validation, recipe.holdout, recipe.fraction)
+        return cls(recipe.seed_of_split, recipe.validation, recipe.holdout, recipe.fraction)
 
     def divide(self, whole: Index, has_own: bool, cache: Path) -> tuple[Index, Index | None]:
         """Return the indexes of what is trained on and of what is held out to validate on.

@@ -76,7 +76,7 @@ def indexes(
     train = index.build(train_source, cache, progress, skip)
     if validation_source is not None:
         return train, index.build(validation_source, cache, progress, skip)
-    mine, held_out = stratified(train.labels, recipe.validation, recipe.seed)
+    mine, held_out = stratified(train.labels, recipe.validation, recipe.seed_of_split)
     if not len(held_out):
         raise UserError(f"data {recipe.data.found.name}: every class has one image, none can be held out")
     return train.part(mine), train.part(held_out)

@@ -71,8 +71,15 @@ def own(folder: RunFolder, workers: Workers) -> Iterator[None]:
 
 
 @contextmanager
-def joined(folder: RunFolder, workers: Workers, address: str) -> Iterator[None]:
+def joined(folder: RunFolder, workers: Workers, address: str, everywhere: bool = False) -> Iterator[None]:
     """Connect to a cluster that is there; it stays when the run has ended.
+
+    Args:
+        folder: of the run.
+        workers: as the recipe has them.
+        address: HOST:PORT of the cluster.
+        everywhere: whether all that is started there is to have our settings. What Ray Train starts has them
+            from Ray Train, what Ray Tune starts has none.
 
     Raises:
         UserError: it does not let this process in, or this machine is no node of it.
@@ -87,7 +94,12 @@ def joined(folder: RunFolder, workers: Workers, address: str) -> Iterator[None]:
         ending.callback(ray.shutdown)
         try:
             with _deaf_to_sigterm():
-                ray.init(address=address, log_to_driver=False, logging_level="WARNING")
+                ray.init(
+                    address=address,
+                    log_to_driver=False,
+                    logging_level="WARNING",
+                    runtime_env={"env_vars": _settings()} if everywhere else None,
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()
             raise UserError(f"--address {address}: {' '.join(line.strip() for line in first[:3])}") from None
@@ -101,6 +113,10 @@ def nodes() -> list[Node]:
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return [Node(float(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in alive]
+
+
+def _settings() -> dict[str, str]:
+    return {name: os.environ[name] for name in (*_SETTINGS, *_WATCHED, _ROOM)}
 
 
 def _set(settings: dict[str, str], workers: Workers) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from imgcls.errors import UserError, WorkerError
 from imgcls.hang import Place
+from imgcls.on_ray.presence import is_anyone_present
 from imgcls.plan import Plan
 from imgcls.report.events import Event, EventFile, EventFollower
 from imgcls.run_folder import RunFolder
@@ -18,7 +19,9 @@ from imgcls.train.environment import prepare_environment
 
 _POLL = 0.05  # seconds between looks at an event file
 _LOCK_PATIENCE = 60.0  # seconds that a trial of an ended search may take to let go of its run
-_ABORT_PATIENCE = 20.0
+_LOCK_LOOK = 0.2
+_END_PATIENCE = 20.0
+_END_LOOK = 0.1
 _LOUD = ("evaluation", "finished", "stopped")
 
 
@@ -163,7 +166,7 @@ class OnWorkers:
         return self._fit.next()
 
     def end(self) -> None:
-        """Abort the run: its workers and its placement group are gone when this returns."""
+        """End the run: its workers and its placement group are gone when this returns."""
         if self._fit is not None:
             self._fit.end()
             self._fit = None
@@ -175,7 +178,7 @@ class _Fit:
     def __init__(self, plan: Plan, folder: RunFolder, cpus: float) -> None:
         from imgcls.on_ray.fitting import Job, trainer
 
-        self._job = Job(plan, folder, cpus, shared=False)
+        self._job = Job(plan, folder, cpus, shared=False, watched=True)
         self._held = contextlib.ExitStack()
         self._held.enter_context(locked(folder))
         folder.begin()
@@ -209,21 +212,24 @@ class _Fit:
     def end(self) -> None:
         import ray
 
-        end = time.monotonic() + _ABORT_PATIENCE
-        while self._thread.is_alive() and time.monotonic() < end:
+        from imgcls.on_ray.orphans import remove_orphans
+
+        end = time.monotonic() + _END_PATIENCE
+        is_left = True
+        while is_left and time.monotonic() < end:
+            # the controller's own abort is not heard while it waits for room, which may be for minutes
             for controller in self._controllers:
                 with contextlib.suppress(Exception):  # it has ended: that is what is wanted
-                    ray.get(controller.abort.remote(), timeout=_ABORT_PATIENCE)
-            self._thread.join(0.1)
-        for controller in self._controllers:
-            with contextlib.suppress(Exception):
-                ray.kill(controller)
+                    ray.kill(controller)
+            self._thread.join(_END_LOOK)
+            orphans = remove_orphans()
+            is_left = self._thread.is_alive() or orphans > 0 or is_anyone_present(self._job.folder.path)
         self._held.close()
 
 
 @contextlib.contextmanager
 def locked(folder: RunFolder) -> Any:
-    """Hold a run's folder; one that a search held which has just been killed is waited for.
+    """Hold a run's folder; one that a search held which has just been killed is waited for, and its workers' end.
 
     Raises:
         WorkerError: it is not let go of.
@@ -237,7 +243,11 @@ def locked(folder: RunFolder) -> Any:
             except UserError as error:
                 if time.monotonic() > end:
                     raise WorkerError(str(error)) from None
-                time.sleep(0.2)
+                time.sleep(_LOCK_LOOK)
+        while is_anyone_present(folder.path):
+            if time.monotonic() > end:
+                raise WorkerError(f"{folder.path}: workers of an ended search are still at it; end them")
+            time.sleep(_LOCK_LOOK)
         yield
 
 

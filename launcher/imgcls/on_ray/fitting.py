@@ -20,12 +20,14 @@ class Job:
         plan, folder: of the run.
         cpus: of each worker.
         shared: whether the cluster is there for others too.
+        watched: whether the workers make it known that they are at the run, for as long as they live.
     """
 
     plan: Plan
     folder: RunFolder
     cpus: float
     shared: bool
+    watched: bool = False
 
 
 def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
@@ -33,8 +35,8 @@ def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
 
     Args:
         job: what is to be run.
-        begun: is given the handle of Ray Train's controller, whose ``abort`` ends all that belongs to the run. Ray
-            keeps it to itself, and without it a run that is to be ended early leaves its placement group behind.
+        begun: is given the handle of Ray Train's controller, with which its workers end. Ray keeps it to itself,
+            and without it a run cannot be ended early.
 
     Raises:
         UserError: there are fewer GPUs than workers.
@@ -71,7 +73,11 @@ def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
 
     return Trainer(
         work,
-        train_loop_config={"folder": str(job.folder.path.absolute()), "cpus": job.cpus if job.shared else None},
+        train_loop_config={
+            "folder": str(job.folder.path.absolute()),
+            "cpus": job.cpus if job.shared else None,
+            "watched": job.watched,
+        },
         scaling_config=ScalingConfig(
             num_workers=(workers.fewest, workers.count) if workers.elastic else workers.count,
             elastic_resize_monitor_interval_s=_LOOK_EVERY,

@@ -4,6 +4,7 @@ import copy
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import optuna
@@ -17,6 +18,7 @@ from optuna.samplers import BaseSampler, BruteForceSampler, GPSampler, RandomSam
 from optuna.trial import TrialState
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_parser
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search.search_algorithm import SearchAlgorithm
 
 from imgcls.errors import UserError
@@ -93,6 +95,8 @@ class Suggestions(SearchAlgorithm):
             raise UserError(
                 f"{trial.folder / 'trial.json'}: was tried in another space; give this search another --name"
             )
+        if trial.end is None and trial.decisions[-1:] == [TrialScheduler.STOP]:
+            trial.ended("stopped", self._why_stopped(trial))  # the search was killed before it could say so
         # a synchronous scheduler compares whole brackets: those that have ended must be in theirs once more
         again = self._asked.scheduler == "hyperband" and trial.state in ("finished", "stopped")
         if trial.end is None or again:
@@ -156,7 +160,12 @@ class Suggestions(SearchAlgorithm):
         trial = self._waiting.pop(0) if self._waiting else self._new()
         if trial is None:
             return None
-        config = {"study": str(self._study.path), "number": trial.number, "values": trial.values_now}
+        config = {
+            "study": str(self._study.path.absolute()),
+            "cwd": str(Path.cwd()),
+            "number": trial.number,
+            "values": trial.values_now,
+        }
         ray_trial: RayTrial = _create_trial_from_spec(
             {**copy.deepcopy(self._spec), "config": config},
             self._parser,
@@ -218,6 +227,7 @@ class Suggestions(SearchAlgorithm):
         if trial.end is not None:
             is_whole = trial.state == "finished"
             self._tell(asked, result.get("score") if is_whole else None, COMPLETE if is_whole else PRUNED)
+            self._say(trial, trial.state, "")
         elif error or result.get("failed"):
             why = result.get("failed") or "its processes died more often than the recipe allows; see its logs"
             trial.ended("failed", why)
@@ -228,9 +238,12 @@ class Suggestions(SearchAlgorithm):
             self._tell(asked, float(result["score"]), COMPLETE)
             self._say(trial, "finished", "")
         else:
-            trial.ended("stopped", f"by {self._asked.scheduler}, after report {len(trial.reports)}")
+            trial.ended("stopped", self._why_stopped(trial))
             self._tell(asked, None, PRUNED)
             self._say(trial, "stopped", "")
+
+    def _why_stopped(self, trial: Trial) -> str:
+        return f"by {self._asked.scheduler}, after report {len(trial.decisions) or len(trial.reports)}"
 
     def _tell(self, asked: optuna.trial.Trial | None, value: float | None, state: TrialState) -> None:
         if asked is None:

@@ -1,6 +1,8 @@
 """One trial of a search, as Ray Tune runs it: a class Trainable over our own runs and their exact checkpoints."""
 
+import contextlib
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -13,12 +15,13 @@ from imgcls.on_ray.engines import Engine, InProcess, OnWorkers
 from imgcls.report.events import Event
 from imgcls.run_folder import RunFolder, read_json, write_whole
 from imgcls.tuning.runs import begin, copy_checkpoint, flags_of, plan_of, recipe_of
-from imgcls.tuning.study import Asked, Report, Rung, Study, Trial, lines
+from imgcls.tuning.study import VALUES, Asked, Report, Rung, Study, Trial, lines
 
 POINTER = "trial.json"  # in Ray Tune's checkpoint, which holds no weights but says where they are
 _POLL = 0.05
 _CHECKPOINT_PATIENCE = 120.0  # seconds that a checkpoint may take to be written in the background
 _KEPT = 3  # checkpoints of a trial that others may take over
+_DIGITS = 6  # of an evaluation, as metrics.jsonl has them
 
 
 class TrialRun(tune.Trainable):
@@ -28,12 +31,15 @@ class TrialRun(tune.Trainable):
     begins where another process left it reports what has no decision yet, and then goes on. Nothing is trained
     twice: each run continues from its own checkpoint.
 
-    Its configuration is ``{"study": folder, "number": of the trial, "values": {...}}``.
+    Its configuration is ``{"study": folder, "cwd": that relative paths begin at, "number": of the trial,
+    "values": {...}}``.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take a configuration; nothing is run before the first step."""
         self._engine: Engine | None = None
+        with contextlib.suppress(OSError):  # where this node has no such folder, nothing lies relative to it
+            os.chdir(config["cwd"])
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -52,8 +58,9 @@ class TrialRun(tune.Trainable):
         decided = 0 if self._asked.scheduler == "hyperband" else len(self._trial.decisions)
         self._told = min(decided, len(self._trial.reports))
         self._running: RunFolder | None = None
-        self._over = False
+        self._made: list[Event] = []
         self._taken_over: dict[str, Any] | None = None
+        self._over = not self._asked.by_rungs and self._was_over()
         if self._engine is None:
             self._engine = InProcess() if self._asked.workers == 1 else OnWorkers(self._asked.cpus)
 
@@ -78,15 +85,18 @@ class TrialRun(tune.Trainable):
     def _is_whole(self) -> bool:
         if self._asked.by_rungs:
             return len(self._trial.reports) >= len(self._asked.rungs)
-        return self._over or self._run_is_finished()
+        return self._over
 
-    def _run_is_finished(self) -> bool:
-        runs = self._trial.runs
-        return bool(runs) and self._taken_over is None and runs[-1].result.exists() and self._is_told(runs[-1])
+    def _was_over(self) -> bool:
+        """Return whether its last run ended in another process, with all of it reported.
 
-    def _is_told(self, folder: RunFolder) -> bool:
-        reports = self._trial.reports
-        return bool(reports) and reports[-1].epoch >= int(read_json(folder.result)["epochs"])
+        Asked before anything runs here: while a run ends, what it has reported last must not be taken for the end
+        or not as chance has it.
+        """
+        runs, reports = self._trial.runs, self._trial.reports
+        if not runs or not reports or not runs[-1].result.exists():
+            return False
+        return reports[-1].epoch >= int(read_json(runs[-1].result)["epochs"])
 
     def _result(self, report: Report, done: bool) -> dict[str, Any]:
         return {
@@ -124,9 +134,11 @@ class TrialRun(tune.Trainable):
         assert self._engine is not None
         if self._running is None:
             self._begin()
-        if self._over or self._running is None:
+        assert self._running is not None
+        if self._made:
+            self._evaluated(self._made.pop(0))
             return
-        event = self._engine.next()
+        event = self._engine.next() if self._is_training else None
         if event is None:
             if self._running.result.exists():
                 self._finish()
@@ -134,40 +146,50 @@ class TrialRun(tune.Trainable):
             # asked to stop, together with the whole search: what is to be done is in the folder
             while True:
                 time.sleep(_POLL)
-        if event["kind"] == "evaluation" and not self._asked.by_rungs:
-            self._add(event, int(event["epoch"]), int(event["step"]))
+        if event["kind"] == "evaluation" and not self._asked.by_rungs and event["epoch"] < self._epochs:
+            self._evaluated(event)
 
     def _begin(self) -> None:
         number, rung = self._due()
         folder = self._trial.run(number)
-        self._running = folder
+        self._is_training = False
         if folder.result.exists():
-            self._finish()
+            self._made = self._made_before(folder)
+            self._running = folder
             return
         study = self._study
         recipe = recipe_of(study, flags_of(study, self._asked, self._values, rung))
         plan = plan_of(recipe, f"trial {self._trial.number}", study.path.parent / ".index")
-        folder.path.mkdir(parents=True, exist_ok=True)
         if self._taken_over is not None:
+            shutil.rmtree(folder.path, ignore_errors=True)  # of a process that died while it began it
             copy_checkpoint(Path(self._taken_over["checkpoint"]), folder)
         begin(folder, recipe, plan)
-        write_whole(
-            folder.path / "values.json", json.dumps({"values": self._values, "from": self._taken_over}, indent=1)
-        )
+        values = {"values": self._values, "from": self._taken_over}
+        write_whole(folder.path / VALUES, json.dumps(values, indent=1) + "\n")  # last: now it is one of the runs
         self._taken_over = None
-        if not self._asked.by_rungs:
-            self._catch_up(folder)
+        self._epochs = plan.train.epochs
+        self._made = self._made_before(folder)
+        self._running = folder
+        self._is_training = True
         assert self._engine is not None
         self._engine.begin(plan, folder)
 
-    def _catch_up(self, folder: RunFolder) -> None:
-        """Report evaluations that a killed process had made and not reported: they are not made again."""
-        written = max(
-            (int(path.name.removeprefix("step-")) for path in folder.checkpoints.glob("step-*")), default=0
-        )
-        for line in lines(folder.metrics):
-            if line["kind"] == "evaluation" and line["step"] <= written:
-                self._add(line, int(line["epoch"]), int(line["step"]))
+    def _made_before(self, folder: RunFolder) -> list[Event]:
+        """Return evaluations that another process made and not reported: they are not made again.
+
+        The last one is not among them, for a finished run's result has it.
+        """
+        if self._asked.by_rungs:
+            return []
+        written = max((_step_of(path) for path in folder.checkpoints.glob("step-*")), default=0)
+        last = int(read_json(folder.result)["epochs"]) if folder.result.exists() else self._epochs
+        made = [line for line in lines(folder.metrics) if line["kind"] == "evaluation"]
+        return [line for line in made if line["step"] <= written and line["epoch"] < last]
+
+    def _evaluated(self, event: Event) -> None:
+        """Report an evaluation, rounded as a run's metrics are: some are known from these alone."""
+        figures = {key: round(float(event[key]), _DIGITS) for key in ("top1", "top5", "loss")}
+        self._add(figures, int(event["epoch"]), int(event["step"]))
 
     def _due(self) -> tuple[int, Rung]:
         """Return the number of the run that is due, from 1, and its rung."""
@@ -231,7 +253,7 @@ class TrialRun(tune.Trainable):
         if found["number"] == self._trial.number or found["checkpoint"] is None:
             return
         runs = self._trial.runs
-        before = read_json(runs[-1].path / "values.json") if runs else {}
+        before = read_json(runs[-1].path / VALUES) if runs else {}
         if before.get("from") == found and before.get("values") == self._values:
             return  # it was, and its process has died since
         self._taken_over = found
@@ -241,6 +263,10 @@ class TrialRun(tune.Trainable):
         """End what runs."""
         if self._engine is not None:
             self._engine.end()
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def _checkpoint_of(folder: RunFolder, step: int) -> Path:

@@ -48,15 +48,15 @@ def trial_room(
     slots = fitting(nodes, share, gpu)
     has = " and ".join(_counted(nodes, gpu))
     each = f"{share:g} CPU{'s' if share != 1 else ''}{' and a GPU' if gpu else ''}"
+    of = f"{workers} workers of {each} each" if workers > 1 else f"a worker of {each}"
     if slots < workers:
         raise UserError(
-            f"a trial of {workers} worker{'s' if workers > 1 else ''} of {each} never fits: the cluster has "
-            f"{has}, room for {slots} such worker{'' if slots == 1 else 's'}; lower --workers-per-trial or "
+            f"a trial of {of} never fits: the cluster has {has}{_spread(nodes, gpu)}, "
+            f"room for {slots} such worker{'' if slots == 1 else 's'}; lower --workers-per-trial or "
             "--cpus-per-worker, or add nodes"
         )
     fit = slots // workers
     at_a_time = min(fit, wanted)
-    of = f"{workers} workers of {each} each" if workers > 1 else f"a worker of {each}"
     reason = "" if at_a_time == fit else f"; {fit} would fit"
     return TrialRoom(
         share, gpu, at_a_time, f"{at_a_time} at a time: a trial has {of}, the cluster has {has}{reason}"
@@ -79,3 +79,9 @@ def _counted(nodes: Sequence[Node], gpu: bool) -> list[str]:
     gpus = sum(node.gpus for node in nodes)
     found = [f"{cpus:g} CPU{'s' if cpus != 1 else ''}"]
     return [*found, f"{gpus} GPU{'s' if gpus != 1 else ''}"] if gpu else found
+
+
+def _spread(nodes: Sequence[Node], gpu: bool) -> str:
+    """Return on how many nodes it is, where that can be why a worker does not fit."""
+    able = sum(1 for node in nodes if (node.gpus if gpu else node.cpus))
+    return f" on {able} nodes (a worker is on one)" if able > 1 else ""

@@ -1,5 +1,6 @@
 """A search: Ray Tune over our own runs, driven by the files in the search's folder alone."""
 
+import contextlib
 import os
 import queue
 import random
@@ -20,6 +21,7 @@ from imgcls.tuning.space import Parameter
 from imgcls.tuning.study import Asked, Report, Study, Trial
 
 _POLL = 0.05
+_LOOK_EVERY = 1.0  # seconds between looks for what dead trials have left
 _STOP_PATIENCE = 30.0  # seconds in which trials write their checkpoints after Ctrl-C
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -91,7 +93,11 @@ def run(
     pending = asked.trials if asked.scheduler in _ALL_AT_ONCE else 1
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(max(pending, 1)))
     workers = search.workers
-    started = cluster.own(folder, workers) if address is None else cluster.joined(folder, workers, address)
+    started = (
+        cluster.own(folder, workers)
+        if address is None
+        else cluster.joined(folder, workers, address, everywhere=True)
+    )
     interrupts = Interrupts(stopping, _end_at_once)
     with handled(interrupts), started:
         room = trial_room(cluster.nodes(), asked.workers, workers.cpus, asked.trials, search.most)
@@ -128,7 +134,7 @@ class _Carrying:
             self._view.trial(trial.number, trial.values_now, state, reports[-1] if reports else None)
         fit = threading.Thread(target=self._fit, name="tune", daemon=True)
         fit.start()
-        since = 0.0
+        since = looked = 0.0
         while fit.is_alive() or not self._told.empty():
             self._show()
             if interrupts.requested:
@@ -136,9 +142,20 @@ class _Carrying:
                 if self._have_stopped() or time.monotonic() - since > _STOP_PATIENCE:
                     interrupts.end_at_once()
             self._view.tick()
+            if time.monotonic() - looked > _LOOK_EVERY:
+                self._remove_orphans()
+                looked = time.monotonic()
             time.sleep(_POLL)
         if self._failure:
             raise WorkerError(f"the search failed: {self._failure[0]}\nlogs: {self._search.study.logs}")
+
+    def _remove_orphans(self) -> None:
+        """Free what a trial's process that died held for its workers: the trial needs it to go on."""
+        from imgcls.on_ray.orphans import remove_orphans
+
+        if self._search.asked.workers > 1:
+            with contextlib.suppress(Exception):  # Ray cannot be asked now
+                remove_orphans()
 
     def _show(self) -> None:
         while not self._told.empty():

@@ -13,6 +13,7 @@ from typing import Any
 
 from imgcls.errors import StorageError, UserError
 from imgcls.on_ray.drain import drain_notice
+from imgcls.on_ray.presence import be_present
 from imgcls.on_ray.saving import requests
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder, write_whole
@@ -34,6 +35,8 @@ def work(config: Mapping[str, Any]) -> None:
     folder = RunFolder(Path(config["folder"]))
     context = ray.train.get_context()
     rank = context.get_world_rank()
+    if config["watched"]:
+        be_present(folder.path)
     print_to(folder.logs / f"worker-{rank}.log")
     events = EventFile(folder.events)
     if rank == 0:

@@ -59,7 +59,7 @@ SINGLE = {
 LISTED = {"augment": "augmentations", "track": "trackers", "callback": "callbacks"}
 SCALARS: dict[str, tuple[type, Any]] = {"about": (str, ""), "seed": (int, 0)}
 # keys of [data] that are the core's, whatever the dataset
-RESERVED = {"data": {"name", "validation", "holdout", "fraction", "on_bad_image"}}
+RESERVED = {"data": {"name", "validation", "split_seed", "holdout", "fraction", "on_bad_image"}}
 # tables within sections that name a component
 NESTED = {"distill": ("model", "models")}
 # tables within sections that are no options
@@ -87,6 +87,7 @@ class Recipe:
     model: Named
     data: Named
     validation: float
+    split_seed: int | None
     holdout: float | None
     fraction: float
     on_bad_image: OnBadImage
@@ -114,6 +115,11 @@ class Recipe:
     def error(self, path: KeyPath, text: str) -> RecipeError:
         """Return the error of a value that is well formed but does not go with the others."""
         return RecipeError([self.origins.problem(path, text)])
+
+    @property
+    def seed_of_split(self) -> int:
+        """What the division of the training set is drawn by: the run's seed, where the recipe says no other."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def overridden(self) -> bool:
@@ -208,6 +214,7 @@ class _Reader:
         values: dict[str, Any] = {key: self.scalar(key) for key in SCALARS}
         values |= {key: self.section(key) for key in SECTIONS}
         values["validation"] = self.share("validation", 0.1, "between 0 and 1")
+        values["split_seed"] = self.split_seed()
         # 0: none, for what a recipe says can be changed, but not unsaid
         values["holdout"] = self.share("holdout", 0.0, "at least 0 and below 1", none=True) or None
         values["fraction"] = self.share("fraction", 1.0, "above 0 and at most 1", whole=True)
@@ -295,7 +302,7 @@ class _Reader:
         return value
 
     def share(self, key: str, default: float, bounds: str, none: bool = False, whole: bool = False) -> float:
-        """Return how much of train a key of [data] is about; it may be nothing with ``none``, all with ``whole``."""
+        """Return how much of train a key of [data] means; ``none``, ``whole``: it may be nothing, or all."""
         data = self.tree.get("data")
         if not isinstance(data, dict) or key not in data:
             return default
@@ -306,6 +313,17 @@ class _Reader:
         if not (0 < value < 1 or (none and value == 0) or (whole and value == 1)):
             self.complain(("data", key), f"must be {bounds}, a share of train, got {value}")
         return float(value)
+
+    def split_seed(self) -> int | None:
+        """Return the seed of the split where it is another than the run's."""
+        data = self.tree.get("data")
+        value = data.get("split_seed") if isinstance(data, dict) else None
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            self.complain(("data", "split_seed"), f"expected an integer, got {describe(value)}")
+            return None
+        if value is not None and not 0 <= value < 2**63:
+            self.complain(("data", "split_seed"), f"must be in 0..2^63-1, got {show(value)}")
+        return value
 
     def on_bad_image(self) -> OnBadImage:
         data = self.tree.get("data")

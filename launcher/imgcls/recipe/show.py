@@ -25,7 +25,7 @@ def _tables(recipe: Recipe) -> Iterator[tuple[str, KeyPath, Table, str]]:
     for key in SINGLE:
         named: Named = getattr(recipe, key)
         shares = {"validation": recipe.validation, "holdout": recipe.holdout, "fraction": recipe.fraction}
-        core = {**shares, "on_bad_image": recipe.on_bad_image}
+        core = {**shares, "split_seed": recipe.split_seed, "on_bad_image": recipe.on_bad_image}
         extra = core if key == "data" else {}
         rows = {"name": named.found.name, **extra, **asdict(named.options)}
         yield f"[{key}]", (key,), rows, f"default of {named.found.name} ({named.found.origin})"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from imgcls.recipe.layers import LISTS, Table, position
+from imgcls.recipe.layers import LISTS, Table, names_component, position
 from imgcls.recipe.locate import KeyPath
 from imgcls.recipe.problems import Problem
 from imgcls.recipe.schema import Tune
@@ -25,11 +25,29 @@ def space(table: Table, tune: Tune | None, complain: Complain) -> tuple[Paramete
         complain: called with the key within the table, and what is wrong with it.
     """
     parameters = parse(table, complain)
-    for parameter in parameters if tune is not None and tune.search == "grid" else ():
-        if parameter.domain.grid is None:
-            way = "write a list of values" if isinstance(parameter.domain, LogUniform) else "give it a step"
-            complain((parameter.key,), f'search = "grid" tries all values, and here is no end of them; {way}')
+    if tune is None:
+        return parameters
+    for parameter in parameters:
+        if (text := _conflict(parameter, tune)) is not None:
+            complain((parameter.key,), text)
     return parameters
+
+
+def _conflict(parameter: Parameter, tune: Tune) -> str | None:
+    """Return what of a parameter does not go with how is searched; None where it does."""
+    if tune.search == "grid" and parameter.domain.grid is None:
+        way = "write a list of values" if isinstance(parameter.domain, LogUniform) else "give it a step"
+        return f'search = "grid" tries all values, and here is no end of them; {way}'
+    if tune.scheduler != "pbt":
+        return None
+    if parameter.when:
+        text = "changes values while trials train, so that each is there all the time"
+        return f'scheduler = "pbt" {text}; leave `when` out, or set another scheduler'
+    if names_component(parameter.place) and parameter.place[0] in ("model", "distill"):
+        return (
+            'scheduler = "pbt" hands weights from trial to trial, which fit no other model; set another scheduler'
+        )
+    return None
 
 
 def items_twice(parameters: Sequence[Parameter], tree: Table) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -95,19 +96,18 @@ class LiveTable:
         """
         with self._lock:
             before = self._trials.get(number)
-            best = self._best()
             seen = self._noted(before, number, values, state, report, why)
             self._trials[number] = seen
             if not self._asked.space:
                 self._labels = labels({**self._labels, **seen.values})
-            is_best = self._best() is seen and report is not None
+            is_best = self._best() is seen
         is_new = before is not None and report is not None and report != before.report
         # what has ended before this search went on was told of then
         has_ended = before is not None and state in _ENDED and before.state not in _ENDED
         if has_ended and state == "failed":
             self.line(f"trial {number} failed: {why or 'see its logs'}", style="yellow")
         if self._live is None:
-            if is_new and is_best and (best is not seen):
+            if is_new and is_best:
                 self.line(f"best so far: {self._about(seen)}")
             if has_ended and state != "failed":
                 self.line(self._ending(seen))
@@ -151,16 +151,19 @@ class LiveTable:
         return seen
 
     def _best(self) -> _Seen | None:
-        """Return the best trial: of those that came furthest."""
-        found = [seen for seen in self._trials.values() if seen.report is not None and seen.state != "failed"]
+        """Return the best trial with a result: of those that came furthest."""
+        found = [seen for seen in self._trials.values() if seen.state != "failed" and self._has_result(seen)]
         return min(found, key=self._rank, default=None)
+
+    def _has_result(self, seen: _Seen) -> bool:
+        return seen.report is not None and not isnan(score(self._asked, seen.report))
 
     def _rank(self, seen: _Seen) -> tuple[float, ...]:
         """Return what trials are sorted by, the best first."""
         if seen.report is None:
             return (1.0, 0.0, 0.0, seen.number)
         value = score(self._asked, seen.report)
-        value = self._asked.worst if value != value else value
+        value = self._asked.worst if isnan(value) else value
         return (0.0, -seen.report.time, -value if self._asked.mode == "max" else value, seen.number)
 
     def _place(self, seen: _Seen) -> tuple[bool, tuple[float, ...]]:
@@ -183,15 +186,15 @@ class LiveTable:
     def _head(self) -> str:
         now = self._clock()
         states = [seen.state for seen in self._trials.values()]
-        best = self._best()
+        best, left = self._best(), self._left(now)
         parts = [
             f"{sum(state in _ENDED for state in states)}/{self._asked.trials} trials",
             f"{states.count('running')} running",
-            *([] if best is None else [f"best is {self._about(best)}"]),
             f"{span(now - self._started)} elapsed",
+            *([] if left is None else [f"about {span(left)} to go"]),
         ]
-        left = self._left(now)
-        return ", ".join(parts if left is None else [*parts, f"about {span(left)} to go"])
+        # the best last: on a narrow terminal its end is cut off
+        return ", ".join(parts) + ("" if best is None else f"; best is {self._about(best)}")
 
     def _left(self, now: float) -> float | None:
         """Return how many seconds are left; None before a trial has ended that was seen from its start."""
@@ -212,14 +215,14 @@ class LiveTable:
             room = max(1, min(_ROWS, self.console.height - 6))
             table = self._table(rows[:room])
             more = [Text(f"and {len(rows) - room} more", style="dim")] if len(rows) > room else []
-            return Group(Text(self._head()), table, *more)
+            return Group(Text(self._head(), no_wrap=True, overflow="ellipsis"), table, *more)
 
     def _table(self, rows: list[_Seen]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("trial", justify="right", no_wrap=True)
         names = list(self._labels.values()) if len(self._labels) <= _COLUMNS else ["values"]
         for name in names:
-            table.add_column(Text(name), no_wrap=True, overflow="ellipsis")
+            table.add_column(Text(name, no_wrap=True, overflow="ellipsis"))
         for name in ("state", "reached"):
             table.add_column(name, no_wrap=True)
         for name in (self._asked.figure, "time"):
@@ -227,7 +230,11 @@ class LiveTable:
         best, now = self._best(), self._clock()
         for seen in rows:
             style = "bold green" if seen is best else _STYLES.get(seen.state)
-            table.add_row(*(Text(cell) for cell in self._cells(seen, seen is best, now)), style=style)
+            # columns that may wrap give up their width first: those of values do, and are cut, not wrapped
+            cells = [
+                Text(cell, no_wrap=True, overflow="ellipsis") for cell in self._cells(seen, seen is best, now)
+            ]
+            table.add_row(*cells, style=style)
         return table
 
     def _cells(self, seen: _Seen, is_best: bool, now: float) -> list[str]:

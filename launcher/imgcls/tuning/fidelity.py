@@ -5,6 +5,7 @@ at its end the rate is where it is at the end of the whole run, so that rungs sa
 that is cut off within a cosine is judged while its rate is still high.
 """
 
+import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,14 @@ def values_at(recipe: "Recipe", fidelity: str, share: float) -> dict[str, Any]:
     """
     if share == 1:
         return {}
+    epochs = _epochs(recipe, share) if fidelity == "epochs" else recipe.train.epochs
+    # only the end is looked at
+    values: dict[str, Any] = {"train.evaluate_every": epochs} if recipe.train.patience is None else {}
     if fidelity == "epochs":
-        return _stretched(recipe, _epochs(recipe, share))
+        return {**values, **_stretched(recipe, epochs)}
     if fidelity == "samples":
-        return {"data.fraction": share * recipe.fraction}
-    return {"input.train_size": _size(recipe, share)}
+        return {**values, "data.fraction": share * recipe.fraction}
+    return {**values, "input.train_size": _size(recipe, share)}
 
 
 def _epochs(recipe: "Recipe", share: float) -> int:
@@ -71,7 +75,7 @@ def _epochs(recipe: "Recipe", share: float) -> int:
 
 def _size(recipe: "Recipe", share: float) -> int:
     whole: int = resolve_format(recipe).training.size
-    side = whole * share**0.5
+    side = whole * math.sqrt(share)
     each = _PIXELS[0] if side >= _LARGE else _PIXELS[1]
     return min(whole, max(each, round(side / each) * each))
 
@@ -92,8 +96,6 @@ def _stretched(recipe: "Recipe", epochs: int) -> dict[str, Any]:
         values["progressive.begin"] = int(growing.begin * ratio)
         if growing.end is not None:
             values["progressive.end"] = max(int(growing.begin * ratio) + 1, round(growing.end * ratio))
-    if recipe.train.patience is None:
-        values["train.evaluate_every"] = epochs  # only the end is looked at
     return values
 
 

@@ -25,6 +25,7 @@ from imgcls.lines import append_line
 from imgcls.run_folder import RunFolder, read_json, write_whole
 
 State = Literal["finished", "stopped", "failed"]
+VALUES = "values.json"  # in a run's folder: what it has, after what was taken over from another trial
 # metric of [tune] -> the figure of an evaluation, and the better direction
 METRICS: Mapping[str, tuple[str, Literal["max", "min"]]] = {
     "val/top1": ("top1", "max"),
@@ -148,9 +149,9 @@ class Trial:
     @property
     def values_now(self) -> dict[str, Any]:
         """The same, after what it has taken over from others."""
-        last = self.runs[-1] if self.runs else None
-        path = None if last is None else last.path / "values.json"
-        return self.values if path is None or not path.exists() else read_json(path)["values"]
+        runs = self.runs
+        values: dict[str, Any] = read_json(runs[-1].path / VALUES)["values"] if runs else self.values
+        return values
 
     @property
     def reports(self) -> list[Report]:
@@ -172,8 +173,9 @@ class Trial:
 
     @property
     def runs(self) -> list[RunFolder]:
-        """Its runs, in order."""
-        numbers = sorted(int(path.name.removeprefix("run-")) for path in self.folder.glob("run-*"))
+        """Its runs, in order; one whose folder was not whole when a process died has not begun."""
+        begun = self.folder.glob(f"run-*/{VALUES}")
+        numbers = sorted(int(path.parent.name.removeprefix("run-")) for path in begun)
         return [self.run(number) for number in numbers]
 
     def run(self, number: int) -> RunFolder:

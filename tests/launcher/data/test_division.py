@@ -105,6 +105,16 @@ def test_another_seed_gives_another_holdout_and_another_fraction(divided):
     assert one[1].validation.digest != other[1].validation.digest
 
 
+def test_with_a_seed_of_its_own_the_split_stays_whatever_the_runs_seed(divided):
+    said = ("data.validation=0.1", "data.holdout=0.2", "data.fraction=0.5")
+    one, other = (divided("digits", *said, f"seed={seed}", "data.split_seed=3") for seed in (3, 4))
+    as_before = divided("digits", *said, "seed=3")
+    for each in (other, as_before):
+        assert each[1].train.digest == one[1].train.digest
+        assert each[1].validation.digest == one[1].validation.digest
+    assert one[0].seed != other[0].seed
+
+
 def test_a_plan_of_another_fraction_or_holdout_is_another_run_whatever_the_number_of_workers(divided):
     plans = {}
     for said in ((), ("data.fraction=0.5",), ("data.holdout=0.1",)):

@@ -42,7 +42,7 @@ def test_a_search_is_a_table_of_its_trials_the_best_first(make_study):
     add(study, value, [report(top1=75.0)], decisions=["PAUSE"])
     add(study, value, [], "failed", why="out of memory", runs=1)
     add(study, {**value, "model.name": "resnet34", "augment.rand_augment.magnitude": 7})
-    add(study, value, [report(top1=74.0)], decisions=["CONTINUE"], runs=2)
+    add(study, value, [report(top1=73.0), report(1, 1, top1=74.0)], decisions=["PAUSE"])
     found = lines(Trials(study))
     assert found[0] == (
         "digits_tune: val/top1 (more is better), tpe search, asha, rungs of 5 epochs, 15 epochs, 45 epochs"

@@ -89,13 +89,20 @@ def test_a_best_that_gets_better_is_said_once_and_no_more_when_it_ends(plain, ou
 
 def test_less_loss_is_better(out, clock):
     table = LiveTable(Console(file=out, width=100), TITLE, asked(metric="val/loss"), 1, clock=clock)
-    for number, loss in ((1, 0.5), (2, 0.25), (3, 0.3), (4, float("nan"))):
+    for number, loss in ((3, float("nan")), (1, 0.5), (2, 0.25), (4, 0.3)):
         table.trial(number, {}, "running", None)
         table.trial(number, {}, "running", report(loss=loss))
     assert said(out)[1:] == [
         "best so far: trial 1, loss 0.5000 at rung 1/3 (5 epochs)",
         "best so far: trial 2, loss 0.2500 at rung 1/3 (5 epochs)",
     ]
+
+
+def test_no_number_comes_after_every_number(make_table):
+    table = make_table(metric="val/loss")
+    for number, loss in ((1, 0.5), (2, float("nan")), (3, 0.25)):
+        table.trial(number, SGD, "stopped", report(loss=loss))
+    assert [int(row.split()[0]) for row in drawn(table)[2:]] == [3, 1, 2]
 
 
 def test_a_failure_says_why_and_a_failed_trial_is_never_the_best(plain, out):
@@ -139,7 +146,7 @@ def test_the_time_to_go_is_not_guessed_before_a_trial_has_ended(plain, out, cloc
     clock.now += 20
     plain.tick()
     # 60 s each: 2 has had all of them, 3 has 40 s to go and 4 has 60, on two places
-    assert said(out)[-1].endswith(", 1:20 elapsed, about 0:50 to go")
+    assert ", 1:20 elapsed, about 0:50 to go; best is trial 1, " in said(out)[-1]
 
 
 def test_a_trial_of_which_only_the_end_was_seen_says_nothing_of_the_cost(plain, out, clock):
@@ -177,10 +184,8 @@ def test_on_a_terminal_there_is_a_row_a_trial_the_running_first_then_the_best(ma
     clock.now += 75
     head, heading, *rows = drawn(table)
     values = "lr 0.1235, model resnet18, momentum 0.9"
-    assert (
-        head
-        == f"4/9 trials, 1 running, best is trial 3, top1 70.00 at rung 3/3 (45 epochs): {values}, 1:15 elapsed"
-    )
+    best = f"best is trial 3, top1 70.00 at rung 3/3 (45 epochs): {values}"
+    assert head == f"4/9 trials, 1 running, 1:15 elapsed; {best}"
     assert heading.split() == ["trial", "lr", "model", "magnitude", "momentum", "state", "reached", "top1", "time"]
     assert [int(row.split()[0]) for row in rows] == [5, 3, 6, 1, 4, 2]
     assert rows[0].split() == ["5", "0.1235", "resnet34", "7", "0.9", "running", "1:15"]
@@ -199,6 +204,18 @@ def test_there_are_at_most_twenty_rows_and_never_more_than_the_terminal_has_room
     for number in range(1, 31):
         low.trial(number, SGD, "stopped", report(top1=float(number)))
     assert (len(drawn(low)), drawn(low)[-1]) == (9, "and 24 more")
+
+
+def test_on_a_narrow_terminal_values_are_cut_and_results_are_not(make_table, clock):
+    table = make_table(width=80)
+    table.trial(5, {**SGD, "model.name": "a_model_of_a_long_name"}, "running", None)
+    clock.now += 75
+    table.trial(5, {**SGD, "model.name": "a_model_of_a_long_name"}, "stopped", report(time=3, top1=70.0))
+    lines = drawn(table)
+    assert len(lines) == 3
+    assert all(len(line) <= 80 for line in lines)
+    assert "…" in lines[2]
+    assert lines[2].endswith("  stopped  rung 2/3 (15 epochs)  70.00 *  1:15")
 
 
 def test_many_parameters_are_one_column(make_table):

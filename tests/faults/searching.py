@@ -1,0 +1,98 @@
+"""Real searches to be killed: small recipes with a space, and what their folders hold."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.faults.processes import Launch, assert_same_end, imgcls
+from tests.faults.recipes import small_steps
+
+from imgcls.run_folder import RunFolder
+from imgcls.tuning.study import Study, Trial, lines
+
+TUNE = """
+[tune]
+trials = {trials}
+search = "{search}"
+scheduler = "{scheduler}"
+{more}
+[tune.space]
+"optimizer.lr" = {{ log_uniform = [0.005, 0.05] }}
+{space}
+"""
+
+
+def small_search(
+    folder: Path,
+    trials: int,
+    scheduler: str = "none",
+    search: str = "random",
+    epochs: int = 2,
+    space: str = '"model.activation" = ["tanh", "relu"]',
+    more: str = "",
+) -> None:
+    """Write a recipe of 180 steps an epoch with a checkpoint each 50 steps, and a search over it."""
+    text = TUNE.format(trials=trials, search=search, scheduler=scheduler, more=more, space=space)
+    small_steps(folder, epochs, text)
+
+
+def searching(folder: Path, name: str = "search", *more: object) -> Launch:
+    """Start the search, or go on with it."""
+    return Launch(_arguments(name, *more), folder, name=name)
+
+
+def searched(folder: Path, name: str = "search", *more: object) -> Any:
+    """Carry the search out to its end, which leaves no process behind."""
+    return imgcls(*_arguments(name, *more), cwd=folder, limit=600)
+
+
+def _arguments(name: str, *more: object) -> list[object]:
+    return ["tune", "small_steps.toml", "--name", name, "--plain", *more]
+
+
+def study_of(folder: Path, name: str = "search") -> Study:
+    """The search's folder."""
+    return Study(folder / "runs" / name)
+
+
+def step_of(run: RunFolder) -> int:
+    """The step of a run's newest checkpoint; 0 where there is none."""
+    return max((int(path.name.removeprefix("step-")) for path in run.checkpoints.glob("step-*")), default=0)
+
+
+def middle(trial: Trial, step: int) -> bool:
+    """Whether a trial has a checkpoint after so many steps or more, and has not ended."""
+    return any(step_of(run) >= step and not run.result.exists() for run in trial.runs[-1:])
+
+
+def began_at(run: RunFolder) -> int:
+    """The step that a run went on from when it was begun last."""
+    return int(next(event["step"] for event in lines(run.events) if event["kind"] == "run"))
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    """Each file of a folder with its time and its SHA-256."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(p): (os.stat(p).st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files}
+
+
+def assert_whole_and_once(study: Study) -> None:
+    """No configuration was tried twice, and every trial's reports have neither gaps nor repetitions."""
+    trials = study.trials
+    assert [trial.number for trial in trials] == list(range(1, len(trials) + 1))
+    assert len({str(sorted(trial.values.items())) for trial in trials}) == len(trials)
+    for trial in trials:
+        reports = trial.reports
+        assert [report.index for report in reports] == list(range(len(reports))), trial.folder
+        times = [report.time for report in reports]
+        assert times == sorted(set(times)), (trial.folder, times)
+        assert len(trial.decisions) <= len(reports), trial.folder
+
+
+def assert_as_launched(folder: Path, run: RunFolder, name: str) -> None:
+    """A trial's run ended bit for bit as a launch of its recipe does, in a process of its own without Ray."""
+    recipe = run.recipe.relative_to(folder)
+    ended = imgcls("launch", recipe, "--workers", 0, "--cpus-per-worker", 1, "--name", name, cwd=folder)
+    assert ended.code == 0, ended
+    assert_same_end(folder / "runs" / name, run.path)
