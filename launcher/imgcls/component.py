@@ -43,7 +43,8 @@ class Component:
             For an optimizer, ``fsdp`` is False where it does not get the same from weights of which each
             worker has a part, as one may that treats a weight as a matrix. For a schedule, ``lengths`` names the
             options that are counted in what its option ``unit`` says, beside those whose names end in
-            ``epochs``: a shorter run of a search has them in proportion.
+            ``epochs`` or ``steps``, and ``evaluations`` those that are counted in evaluations: a shorter run of a
+            search has them in proportion.
         layouts: of a model, where the names that other projects' weight files have are translated:
             ``"module:attribute"`` of a function from the options to a mapping of name -> :class:`Layout`;
             imported in the worker. Empty: files must have the model's own names.

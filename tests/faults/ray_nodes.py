@@ -67,7 +67,7 @@ class Node:
 
 
 class Cluster:
-    """A head without CPUs, where the launch runs, and nodes of one CPU each.
+    """A head without CPUs, where the launch runs, and nodes, of one CPU each where nothing else is said.
 
     Attributes:
         address: of the head.
@@ -85,10 +85,10 @@ class Cluster:
         )
         self.nodes: list[Node] = []
 
-    def add(self) -> Node:
+    def add(self, cpus: int = 1) -> Node:
         """Start a node."""
         log = self._folder / f"node-{len(self.nodes)}"
-        self.nodes.append(Node(["--address", self.address, "--num-cpus", "1"], log))
+        self.nodes.append(Node(["--address", self.address, "--num-cpus", str(cpus)], log))
         return self.nodes[-1]
 
     def drain(self, node: Node, seconds: int) -> None:
@@ -105,13 +105,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path) -> Iterator[Cluster]:
+def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path, cpus: int = 1) -> Iterator[Cluster]:
     """Start a cluster with a token and a temporary folder of its own.
 
     Args:
         set_variable: sets one of this process's environment, for the nodes and for launches.
-        nodes: of one CPU each, beside the head.
+        nodes: beside the head.
         path: folder for PYTHONPATH.
+        cpus: of each node.
     """
     # not below pytest's folder: the paths of sockets must be short
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
@@ -125,7 +126,7 @@ def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path) ->
         found = Cluster(Path(folder))
         try:
             for _ in range(nodes):
-                found.add()
+                found.add(cpus)
             yield found
         finally:
             found.end()

@@ -67,8 +67,28 @@ def middle(trial: Trial, step: int) -> bool:
 
 
 def began_at(run: RunFolder) -> int:
-    """The step that a run went on from when it was begun last."""
-    return int(next(event["step"] for event in lines(run.events) if event["kind"] == "run"))
+    """The step that a run went on from when it was begun last; -1 where it has not come so far."""
+    return int(next((event["step"] for event in lines(run.events) if event["kind"] == "run"), -1))
+
+
+def kinds(run: RunFolder) -> list[str]:
+    """The kinds of the events that a run told of since it was begun last."""
+    return [event["kind"] for event in lines(run.events)]
+
+
+def process_of(search: Launch, run: RunFolder) -> int:
+    """The process that trains a run: the one whose output goes to its log."""
+    log = str((run.logs / "worker-0.log").resolve())
+    found = [pid for pid in search.alive() if _output(pid) == log]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _output(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/1")
+    except OSError:
+        return ""
 
 
 def contents(folder: Path) -> dict[str, tuple[int, str]]:

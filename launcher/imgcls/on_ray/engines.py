@@ -255,7 +255,7 @@ def _end_process(_place: Place, _seconds: float) -> None:
     os._exit(1)  # a new process goes on from the last checkpoint
 
 
-def last_event(folder: RunFolder) -> str:
-    """Return the kind of the last event that a run has told of; empty where there is none."""
-    events = EventFollower(Path(folder.events)).new()
-    return str(events[-1]["kind"]) if events else ""
+def has_nothing_to_save(folder: RunFolder) -> bool:
+    """Whether a run has stopped or come to its end, or has not begun to train: it may still wait for room."""
+    kinds = [str(event["kind"]) for event in EventFollower(folder.events).new()]
+    return "run" not in kinds or kinds[-1] in ("stopped", "finished")

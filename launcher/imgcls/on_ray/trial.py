@@ -164,8 +164,9 @@ class TrialRun(tune.Trainable):
             shutil.rmtree(folder.path, ignore_errors=True)  # of a process that died while it began it
             copy_checkpoint(Path(self._taken_over["checkpoint"]), folder)
         begin(folder, recipe, plan)
-        values = {"values": self._values, "from": self._taken_over}
-        write_whole(folder.path / VALUES, json.dumps(values, indent=1) + "\n")  # last: now it is one of the runs
+        if not (folder.path / VALUES).exists():  # written last: with it this is one of the runs
+            values = {"values": self._values, "from": self._taken_over}
+            write_whole(folder.path / VALUES, json.dumps(values, indent=1) + "\n")
         self._taken_over = None
         self._epochs = plan.train.epochs
         self._made = self._made_before(folder)
@@ -190,6 +191,8 @@ class TrialRun(tune.Trainable):
         """Report an evaluation, rounded as a run's metrics are: some are known from these alone."""
         figures = {key: round(float(event[key]), _DIGITS) for key in ("top1", "top5", "loss")}
         self._add(figures, int(event["epoch"]), int(event["step"]))
+        if self._asked.scheduler == "pbt":
+            self._keep(self._trial.reports[-1])  # now: the run keeps only its newest
 
     def _due(self) -> tuple[int, Rung]:
         """Return the number of the run that is due, from 1, and its rung."""
@@ -241,7 +244,8 @@ class TrialRun(tune.Trainable):
     def _keep(self, report: Report) -> dict[str, Any]:
         folder = self._trial.run(report.run)
         source = _checkpoint_of(folder, report.step)
-        kept = RunFolder(self._trial.folder / "kept")
+        # a run of its own has its own: another may have come to the same step with other weights
+        kept = RunFolder(self._trial.folder / "kept" / folder.path.name)
         copy_checkpoint(source, kept)
         for old in sorted(kept.checkpoints.glob("step-*"))[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
@@ -270,15 +274,16 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def _checkpoint_of(folder: RunFolder, step: int) -> Path:
-    """Return the folder of a run's checkpoint after a step, once it is written.
+    """Return the folder of a run's checkpoint after a step, once it is written; the next one where it is gone.
 
     Raises:
         TimeoutError: it is not written.
     """
-    path = folder.checkpoints / f"step-{step:08d}"
     end = time.monotonic() + _CHECKPOINT_PATIENCE
-    while not path.exists():
+    while True:
+        found = [path for path in folder.checkpoints.glob("step-*") if _step_of(path) >= step]
+        if found:
+            return min(found, key=_step_of)
         if time.monotonic() > end:
-            raise TimeoutError(f"{path}: is not written")
+            raise TimeoutError(f"{folder.checkpoints}: no checkpoint after step {step} is written")
         time.sleep(_POLL)
-    return path

@@ -22,6 +22,7 @@ from imgcls.tuning.study import Asked, Report, Study, Trial
 
 _POLL = 0.05
 _LOOK_EVERY = 1.0  # seconds between looks for what dead trials have left
+_DRIVER_BYTES = 400 * 2**20  # of a trial's process that drives workers: not more of them than memory has room for
 _STOP_PATIENCE = 30.0  # seconds in which trials write their checkpoints after Ctrl-C
 _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -168,13 +169,13 @@ class _Carrying:
 
     def _have_stopped(self) -> bool:
         """Ask every run for a checkpoint; return whether all have written theirs."""
-        from imgcls.on_ray.engines import last_event
+        from imgcls.on_ray.engines import has_nothing_to_save
 
         stopped = True
         for number in self._running:
             for folder in self._search.study.trial(number).runs[-1:]:
                 folder.ask_to_stop()
-                stopped = stopped and last_event(folder) in ("stopped", "finished")
+                stopped = has_nothing_to_save(folder) and stopped
         return stopped
 
     def _fit(self) -> None:
@@ -196,8 +197,8 @@ class _Carrying:
 
         own = {"CPU": asked.cpus, **({"GPU": 1} if self._gpu else {})}
         # Ray Train's workers have their own. A trial that drives them must hold no CPU, or trials that wait for
-        # workers would hold what the workers wait for; and a bundle of nothing at all is refused
-        driver = {"CPU": 0, "memory": 1 << 20}
+        # workers would hold what the workers wait for
+        driver = {"CPU": 0, "memory": _DRIVER_BYTES}
         factory = tune.PlacementGroupFactory([own if asked.workers == 1 else driver])
         most = None if asked.scheduler in _ALL_AT_ONCE else self._at_a_time
         suggestions = Suggestions(

@@ -12,6 +12,18 @@ from imgcls.recipe.tables import UNKNOWN_OPTION, show
 from imgcls.tuning.parse import parse
 from imgcls.tuning.space import Choice, LogUniform, Parameter, label
 
+# what the shapes or the steps of a checkpoint depend on
+_STEADY_TABLES = ("model", "input", "distill", "progressive", "sampling")
+_STEADY = (
+    "train.epochs",
+    "train.batch_size",
+    "train.last_batch",
+    "train.ema",
+    "train.freeze",
+    "train.parallel",
+    "optimizer.name",
+)
+
 Complain = Callable[[KeyPath, str], None]
 Attempt = Callable[[Mapping[str, Any]], Sequence[Problem]]
 
@@ -47,6 +59,9 @@ def _conflict(parameter: Parameter, tune: Tune) -> str | None:
         return (
             'scheduler = "pbt" hands weights from trial to trial, which fit no other model; set another scheduler'
         )
+    if parameter.place[0] in _STEADY_TABLES or ".".join(parameter.place) in _STEADY:
+        what = "hands checkpoints from trial to trial, whose steps and tensors must stay what they are"
+        return f'scheduler = "pbt" {what}; leave this out, or set another scheduler'
     return None
 
 

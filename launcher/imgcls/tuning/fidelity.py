@@ -59,14 +59,15 @@ def values_at(recipe: "Recipe", fidelity: str, share: float) -> dict[str, Any]:
     """
     if share == 1:
         return {}
-    epochs = _epochs(recipe, share) if fidelity == "epochs" else recipe.train.epochs
-    # only the end is looked at
-    values: dict[str, Any] = {"train.evaluate_every": epochs} if recipe.train.patience is None else {}
-    if fidelity == "epochs":
-        return {**values, **_stretched(recipe, epochs)}
+    if fidelity == "size":
+        return {**_looks(recipe, recipe.train.epochs), **_smaller(recipe, share)}
     if fidelity == "samples":
-        return {**values, "data.fraction": share * recipe.fraction}
-    return {**values, "input.train_size": _size(recipe, share)}
+        values = {"data.fraction": share * recipe.fraction}
+        return {**values, **_looks(recipe, recipe.train.epochs), **_lengths(recipe, 1, share)}
+    epochs = _epochs(recipe, share)
+    ratio = epochs / recipe.train.epochs
+    values = {"train.epochs": epochs}
+    return {**values, **_looks(recipe, epochs), **_lengths(recipe, ratio, ratio), **_growth(recipe, ratio)}
 
 
 def _epochs(recipe: "Recipe", share: float) -> int:
@@ -80,29 +81,70 @@ def _size(recipe: "Recipe", share: float) -> int:
     return min(whole, max(each, round(side / each) * each))
 
 
-def _stretched(recipe: "Recipe", epochs: int) -> dict[str, Any]:
-    """Return the values of so many epochs, with all that is counted in epochs in proportion."""
-    ratio = epochs / recipe.train.epochs
-    values: dict[str, Any] = {"train.epochs": epochs}
+def _smaller(recipe: "Recipe", share: float) -> dict[str, Any]:
+    """Return the values of images with a share of the pixels; those that grow begin as much smaller."""
+    size = _size(recipe, share)
+    values = {"input.train_size": size}
+    growing = recipe.progressive
+    if growing.size is None:
+        return values
+    begin = max(1, growing.size * size // resolve_format(recipe).training.size)
+    return {**values, "progressive.size": begin // growing.multiple * growing.multiple or begin}
+
+
+def _looks(recipe: "Recipe", epochs: int) -> dict[str, Any]:
+    """Return when a run of so many epochs is evaluated: at its end, or in proportion where more depends on it."""
+    counted = recipe.schedule.found.component.facts.get("evaluations", ())
+    patience = recipe.train.patience
+    if patience is None and not counted:
+        return {"train.evaluate_every": epochs}
+    ratio, every = epochs / recipe.train.epochs, recipe.train.evaluate_every
+    values: dict[str, Any] = {"train.evaluate_every": max(1, round(every * ratio))}
+    fewer = ratio * every / values["train.evaluate_every"]  # evaluations: so many for each of the whole run's
+    if patience is not None:
+        values["train.patience"] = _times(patience, fewer)
+    return values | {f"schedule.{n}": _times(getattr(recipe.schedule.options, n), fewer) for n in counted}
+
+
+def _lengths(recipe: "Recipe", epochs: float, steps: float) -> dict[str, Any]:
+    """Return the schedule's lengths, times one ratio what is counted in epochs, times another what is in steps."""
     schedule = recipe.schedule
-    lengths = schedule.found.component.facts.get("lengths", ())
+    named = schedule.found.component.facts.get("lengths", ())
+    unit = getattr(schedule.options, "unit", "epochs")
+    values: dict[str, Any] = {}
     for name in (field.name for field in fields(schedule.options)):
         value = getattr(schedule.options, name)
-        counted = name in lengths and getattr(schedule.options, "unit", "epochs") == "epochs"
-        if name.endswith("epochs") or counted:
-            values[f"schedule.{name}"] = _times(value, ratio)
-    growing = recipe.progressive
-    if growing.size is not None:
-        values["progressive.begin"] = int(growing.begin * ratio)
-        if growing.end is not None:
-            values["progressive.end"] = max(int(growing.begin * ratio) + 1, round(growing.end * ratio))
+        if name.endswith("steps") or (name in named and unit == "steps"):
+            values[f"schedule.{name}"] = _updates(value, steps)
+        elif name.endswith("epochs") or name in named:
+            values[f"schedule.{name}"] = _times(value, epochs)
     return values
+
+
+def _growth(recipe: "Recipe", ratio: float) -> dict[str, Any]:
+    """Return when images grow in a shorter run."""
+    growing = recipe.progressive
+    if growing.size is None:
+        return {}
+    begin = int(growing.begin * ratio)
+    ends = {} if growing.end is None else {"progressive.end": max(begin + 1, round(growing.end * ratio))}
+    return {"progressive.begin": begin, **ends}
+
+
+def _updates(value: Any, ratio: float) -> Any:
+    """Return a length in updates in proportion, or a rising list of whole ones, which rise still."""
+    if not isinstance(value, tuple | list):
+        return _times(value, ratio)
+    found: list[float] = []
+    for each in value:
+        found.append(float(max(round(each * ratio), found[-1] + 1 if found else 0)))
+    return found
 
 
 def _times(value: Any, ratio: float) -> Any:
     """Return a length, or a list of them, in proportion; whole numbers stay whole, and stay above 0."""
     if isinstance(value, tuple | list):
         return [_times(each, ratio) for each in value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
         return value
-    return max(1, round(value * ratio)) if isinstance(value, int) and value else value * ratio
+    return max(1, round(value * ratio)) if isinstance(value, int) else value * ratio

@@ -15,6 +15,8 @@ from imgcls.tuning.study import Asked, Rung, Study
 if TYPE_CHECKING:
     from imgcls.recipe import Recipe
 
+_KEPT = 4  # checkpoints of a run that others may take over
+
 Flags = list[tuple[str, dict[str, Any]]]
 
 
@@ -31,7 +33,11 @@ def flags_of(study: Study, asked: Asked, values: Mapping[str, Any], rung: Rung) 
         UserError: the values do not go together.
     """
     chosen: Flags = overrides_of(values)
-    more = values_at(_read(study.recipe, chosen), asked.fidelity, rung.share)
+    recipe = _read(study.recipe, chosen)
+    more = values_at(recipe, asked.fidelity, rung.share)
+    if asked.scheduler == "pbt":  # every report has a checkpoint, which others may take over
+        more["checkpoint.every_epochs"] = recipe.train.evaluate_every
+        more["checkpoint.keep"] = max(_KEPT, recipe.checkpoint.keep)
     if asked.holdout is not None:
         more["data.holdout"] = asked.holdout
     workers = {"count": asked.workers, "least": 0, "cpus": asked.cpus}

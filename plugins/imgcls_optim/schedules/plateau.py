@@ -87,4 +87,10 @@ def build(options: Plateau, total_steps: int, steps_per_epoch: int) -> OnPlateau
     return OnPlateau(options, warmup_updates(options, total_steps, steps_per_epoch))
 
 
-COMPONENT = Component("plateau", f"{__name__}:build", Plateau, summary="lower when a figure stands still")
+COMPONENT = Component(
+    "plateau",
+    f"{__name__}:build",
+    Plateau,
+    summary="lower when a figure stands still",
+    facts={"evaluations": ("patience",)},
+)

@@ -326,6 +326,31 @@ def test_values_that_change_while_trials_train_have_no_conditions_and_keep_the_m
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("input.train_size", "[24, 32]"),
+        ("model.activation", '["tanh", "relu"]'),
+        ("train.epochs", "[2, 4]"),
+        ("train.batch_size", "[32, 64]"),
+        ("train.last_batch", '["even", "drop"]'),
+        ("train.ema", "[0.9, 0.99]"),
+        ("optimizer.name", '["sgd", "lars"]'),
+        ("progressive.begin", "[0, 1]"),
+        ("sampling.repeats", "[1, 2]"),
+    ],
+)
+def test_what_a_checkpoint_depends_on_does_not_change_while_trials_hand_theirs_on(
+    problems, searched, minimal, key, values
+):
+    text = spaced(minimal, f'"{key}" = {values}').replace("[tune]\n", '[tune]\nscheduler = "pbt"\n')
+    assert problems(text) == [
+        f'x.toml:15: tune.space."{key}": scheduler = "pbt" hands checkpoints from trial to trial, whose steps and '
+        "tensors must stay what they are; leave this out, or set another scheduler"
+    ]
+    assert searched(text.replace('"pbt"', '"median"')).space
+
+
 def test_a_search_changes_nothing_of_a_run(read_text, tmp_path, minimal):
     plans = []
     for text in (minimal, minimal + SPACE):
