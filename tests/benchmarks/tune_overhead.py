@@ -60,16 +60,21 @@ def main() -> None:
         for number in range(options.rounds):
             folder = Path(name) / f"round-{number}"
             measure.wait_for_quiet(20)
-            tune, others = searched(folder, epochs, options.trials)
+            tune, searching = searched(folder, epochs, options.trials)
             measure.wait_for_quiet(20)
-            alone, beside = ran_alone(folder, at_a_time)
+            alone, plain = ran_alone(folder, at_a_time)
             same = all(weights(one) == weights(other) for one, other in pairs(folder))
             ratios.append(tune / alone)
             say(
-                f"  round {number + 1}: tune {tune:.1f} s (others {others:.1f}), alone {alone:.1f} s "
-                f"(others {beside:.1f}), weights {'the same' if same else 'DIFFER'}"
+                f"  round {number + 1}: tune {tune:.1f} s ({told(searching)}), alone {alone:.1f} s "
+                f"({told(plain)}), weights {'the same' if same else 'DIFFER'}"
             )
     measure.ends([measure.below("tune / alone", ratios, GOAL, unit="times")])
+
+
+def told(speed: Speed) -> str:
+    """Return what a side took of the processors, from its start on, and others meanwhile."""
+    return f"{1 / speed.cpu:.1f} CPU s with its start, others {speed.others:.1f} CPUs"
 
 
 def epochs_in(folder: Path, seconds: float) -> int:
@@ -79,8 +84,8 @@ def epochs_in(folder: Path, seconds: float) -> int:
     return max(2, round(seconds * _TRIED * len(spent) / sum(spent)))
 
 
-def searched(folder: Path, epochs: int, trials: int) -> tuple[float, float]:
-    """Run the command; return the seconds from the first step of training to the last, and CPUs of others."""
+def searched(folder: Path, epochs: int, trials: int) -> tuple[float, Speed]:
+    """Run the command; return the seconds from the first training's beginning to the last one's end."""
     folder.mkdir()
     (folder / "recipe.toml").write_text(RECIPE.format(epochs=epochs, trials=trials))
     arguments = ["tune", "recipe.toml", "--cpus-per-worker", "1", "--plain", "--name", "search"]
@@ -98,7 +103,7 @@ def searched(folder: Path, epochs: int, trials: int) -> tuple[float, float]:
         raise SystemExit(log.read_text()[-3000:])
     first, last = span(runs(folder))
     say(f"    tune: {first - began:.1f} s before the first training, {time.time() - last:.1f} s after the last")
-    return last - first, seen.others
+    return last - first, seen
 
 
 def is_searched(folder: Path, trials: int) -> bool:
@@ -106,17 +111,17 @@ def is_searched(folder: Path, trials: int) -> bool:
     return len(list(folder.glob("runs/search/trials/*/end.json"))) == trials
 
 
-def ran_alone(folder: Path, at_a_time: int) -> tuple[float, float]:
-    """Run the same plans in plain processes; return the seconds, as of a search, and CPUs of others."""
+def ran_alone(folder: Path, at_a_time: int) -> tuple[float, Speed]:
+    """Run the same plans in plain processes; return the seconds, as of a search."""
     script = [sys.executable, __file__, "--lane", str(folder)]
     watch = measure.Watch(os.getpid())
     lanes = [subprocess.Popen(script, stdin=subprocess.DEVNULL) for _ in range(at_a_time)]
     codes = [process.wait() for process in lanes]
     if any(codes):
         raise SystemExit("a run alone failed")
-    seen: Speed = watch.stop(1)
+    seen = watch.stop(1)
     first, last = span([other for _, other in pairs(folder)])
-    return last - first, seen.others
+    return last - first, seen
 
 
 def lane(folder: Path) -> None:

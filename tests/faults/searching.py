@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.faults.processes import Launch, assert_same_end, imgcls
+from tests.faults.processes import Launch, assert_same_end, imgcls, metrics
 from tests.faults.recipes import small_steps
 
-from imgcls.run_folder import RunFolder
-from imgcls.tuning.study import Study, Trial, lines
+from imgcls.run_folder import RunFolder, read_json
+from imgcls.tuning.study import VALUES, Study, Trial, lines
 
 TUNE = """
 [tune]
@@ -113,6 +113,27 @@ def assert_whole_and_once(study: Study) -> None:
 def assert_as_launched(folder: Path, run: RunFolder, name: str) -> None:
     """A trial's run ended bit for bit as a launch of its recipe does, in a process of its own without Ray."""
     recipe = run.recipe.relative_to(folder)
-    ended = imgcls("launch", recipe, "--workers", 0, "--cpus-per-worker", 1, "--name", name, cwd=folder)
+    ended = imgcls("launch", recipe, "--workers", 0, "--name", name, cwd=folder)
     assert ended.code == 0, ended
     assert_same_end(folder / "runs" / name, run.path)
+
+
+def assert_population(study: Study, trial: Trial, epochs: int) -> None:
+    """A trial of population based training went on from where the others were, with values that really changed."""
+    reports = trial.reports
+    assert reports[-1].epoch == epochs
+    for number, run in enumerate(trial.runs, start=1):
+        told = [report.epoch for report in reports if report.run == number]
+        values = read_json(run.path / VALUES)
+        donor, start = values["from"], 0
+        if number > 1:
+            start = donor["epoch"]
+            assert donor["number"] != trial.number
+            assert values["values"] != study.trial(donor["number"]).values
+            assert (run.checkpoints.parent / "metrics.jsonl").exists()
+            assert metrics(run.path, "evaluation")[0]["epoch"] == start + 1
+        if told:
+            assert told == list(range(told[0], told[0] + len(told))), (trial.folder, told)
+            assert told[0] > start
+        rates = [line["lr"] for line in metrics(run.path, "train")]
+        assert max(rates, default=0) <= values["values"]["optimizer.lr"] * (1 + 1e-6)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults import gated
-from tests.faults.processes import Ended, Launch, _link, _pids, _running, assert_same_end, imgcls
+from tests.faults.processes import Ended, Launch, _link, _pids, _read, _running, assert_same_end, imgcls
 from tests.faults.ray_nodes import Cluster, cluster
 from tests.faults.recipes import STEPS, small_steps
 
@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]  # starts of Ray and 
 
 _LIMIT = 900.0
 _GONE = 10.0  # seconds in which a cluster is as it was
+_SOON = 5.0  # seconds in which a trial that has ended is gone
+_STAYS = 5.0  # seconds in which something that is late would come
 _KILLED = STEPS + 40  # in the middle of the second epoch
 _TUNE = """
 [tune]
@@ -47,13 +49,18 @@ class _Strangers:
         return [found for found in map(json.loads, lines) if found["time"] >= since]
 
     def see_it_empty(self, cpus: int) -> float:
-        """Wait until nothing of anybody else is on the cluster, and return the seconds that it took."""
+        """Wait until nothing of anybody else is on the cluster, and nothing comes; return the seconds it took."""
         self.busy.unlink(missing_ok=True)
         began = time.time()
         while time.time() < began + _LIMIT:
+            empty = 0.0
             for found in self.census(began):
-                if not found["groups"] and not found["actors"] and found["free"] == cpus:
-                    return found["time"] - began
+                if found["groups"] or found["actors"] or found["free"] != cpus:
+                    empty = 0.0
+                else:
+                    empty = empty or found["time"]
+                    if found["time"] - empty > _STAYS:
+                        return empty - began
             time.sleep(0.05)
         raise AssertionError(self.census(began)[-1])
 
@@ -98,7 +105,7 @@ def _assert_finished(search: Path, trials: int) -> None:
 
 
 def test_a_full_cluster_with_others_coming_and_going_and_a_kill_of_the_search(monkeypatch, tmp_path):
-    # population based training asks for all trials at once: three, where one has room
+    # population based training asks for all trials at once: two, where one has room
     _recipe(tmp_path, "pbt")
     (tmp_path / "plugin").mkdir()
     with (
@@ -111,18 +118,21 @@ def test_a_full_cluster_with_others_coming_and_going_and_a_kill_of_the_search(mo
         strangers.see_it_empty(2)
 
         strangers.busy.touch()
-        with _tune(tmp_path, 3, "--address", nodes.address) as launch:
-            run = launch.folder / "trials/0001/run-1"
-            launch.wait_for("a checkpoint", lambda: any(run.glob("checkpoints/step-*")), _LIMIT)
+        with _tune(tmp_path, 2, "--address", nodes.address) as launch:
+            written = "trials/*/run-1/checkpoints/step-*"
+            launch.wait_for("a checkpoint", lambda: any(launch.folder.glob(written)), _LIMIT)
+            _assert_settings_came_along(tmp_path)
             launch.kill()
-            print(f"the cluster is empty {strangers.see_it_empty(2):.1f} s after the search was killed")
+            seconds = strangers.see_it_empty(2)
+            print(f"the cluster is empty {seconds:.1f} s after the search was killed")
+            assert seconds < _GONE
             launch.nothing_left(within=_GONE)
 
         strangers.busy.touch()
         began = time.time()
-        with _tune(tmp_path, 3, "--address", nodes.address) as launch:
+        with _tune(tmp_path, 2, "--address", nodes.address) as launch:
             _ended(launch)
-        print(f"three trials of two workers took {time.time() - began:.1f} s beside others")
+        print(f"two trials of two workers took {time.time() - began:.1f} s beside others")
         seconds = strangers.see_it_empty(2)
         print(f"the cluster is empty {seconds:.1f} s after the search's end")
         assert seconds < _GONE
@@ -130,7 +140,29 @@ def test_a_full_cluster_with_others_coming_and_going_and_a_kill_of_the_search(mo
         assert max(found["waiting"] for found in census) >= 1, "trials did wait for room"
         halves = [group for found in census for group in found["groups"] if group[0] == 2 and group[1] == 1]
         assert not halves, "a trial's workers are placed all at once"
-        _assert_finished(launch.folder, 3)
+        _assert_finished(launch.folder, 2)
+        _assert_nothing_stayed(census, launch.folder)
+
+
+def _assert_nothing_stayed(census: list[dict], search: Path) -> None:
+    """While the second of two trials runs, nothing is left of the first: of Ray Tune's and of Ray Train's."""
+    first, second = sorted(path.stat().st_mtime for path in search.glob("trials/*/end.json"))
+    between = [found for found in census if first + _SOON < found["time"] < second]
+    assert between
+    for found in between:
+        sizes = [bundles for bundles, _ in found["groups"]]
+        assert sizes.count(1) <= 1, found
+        assert sizes.count(2) <= 1, found
+        assert found["actors"].count("TrainController") <= 1, found
+        assert found["actors"].count("RayTrainWorker") <= 2, found
+
+
+def _assert_settings_came_along(cwd: Path) -> None:
+    """The trials' processes, which a node has started elsewhere, are where the command is, with its settings."""
+    trials = [pid for pid in _pids() if _link(pid, "cwd") == str(cwd) and _read(pid, "cmdline")[:5] == b"ray::"]
+    assert trials
+    for pid in trials:
+        assert b"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S=0.2" in _read(pid, "environ")
 
 
 def _arguments(nodes: Cluster, workers: int) -> list[object]:
@@ -140,7 +172,16 @@ def _arguments(nodes: Cluster, workers: int) -> list[object]:
 def test_more_trials_at_a_time_than_fit_do_not_wait_for_each_other(tmp_path):
     _recipe(tmp_path, "none")
     half = len(os.sched_getaffinity(0)) / 2  # two workers fill the machine
-    asked = ["--max-concurrent", 3, "--cpus-per-worker", half, "--set", "train.epochs=1"]
+    asked = [
+        "--max-concurrent",
+        3,
+        "--cpus-per-worker",
+        half,
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "schedule.warmup_epochs=0",
+    ]
     with _tune(tmp_path, 2, *asked) as launch:
         ended = _ended(launch)
     assert f"1 at a time: a trial has 2 workers of {half:g} CPU" in ended.out

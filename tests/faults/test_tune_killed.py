@@ -3,12 +3,14 @@
 import os
 import shlex
 import signal
+from dataclasses import replace
 
 import pytest
 from tests.faults.processes import imgcls
 from tests.faults.recipes import STEPS
 from tests.faults.searching import (
     assert_as_launched,
+    assert_population,
     assert_whole_and_once,
     began_at,
     contents,
@@ -40,6 +42,9 @@ def test_the_killed_search_goes_on_and_its_trials_end_bit_for_bit_as_alone(tmp_p
     assert third.end is None
     assert [report.epoch for report in third.reports] in ([], [1])
     before = {trial.number: contents(trial.folder) for trial in finished}
+    # as if it had been killed before it could report what its checkpoints are after
+    for name in ("reports.jsonl", "decisions.jsonl"):
+        (third.folder / name).unlink(missing_ok=True)
 
     again = searched(tmp_path)
     assert again.code == 0, again
@@ -53,6 +58,7 @@ def test_the_killed_search_goes_on_and_its_trials_end_bit_for_bit_as_alone(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_what_ends_a_search_in_whatever_way_changes_no_bit_of_it(tmp_path):
     small_search(tmp_path, trials=2, epochs=4)
     study = study_of(tmp_path)
@@ -75,7 +81,7 @@ def test_what_ends_a_search_in_whatever_way_changes_no_bit_of_it(tmp_path):
     assert "stopping with checkpoints after SIGTERM" in ended.out, ended
     # Ctrl-C
     with searching(tmp_path) as search:
-        search.wait_for("training", lambda: kinds(first.run(1))[-1] == "progress")
+        search.wait_for("training", lambda: kinds(first.run(1))[-1:] == ["progress"])
         search.interrupt()
         ended = search.ended()
         search.nothing_left(within=5)
@@ -92,6 +98,16 @@ def test_what_ends_a_search_in_whatever_way_changes_no_bit_of_it(tmp_path):
     for trial in study.trials:
         assert_as_launched(tmp_path, trial.run(1), f"alone-{trial.number}")
 
+    # it is killed after a run's end, before anything of it is reported
+    run, reports = contents(first.run(1).path), [replace(report, at=0.0) for report in first.reports]
+    for name in ("end.json", "reports.jsonl", "decisions.jsonl"):
+        (first.folder / name).unlink()
+    once_more = searched(tmp_path)
+    assert once_more.code == 0, once_more
+    assert first.state == "finished"
+    assert [replace(report, at=0.0) for report in first.reports] == reports
+    assert contents(first.run(1).path) == run, "nothing is trained again"
+
 
 def _leave_parts(study):
     """Leave what a search that is killed in the middle of writing leaves."""
@@ -104,6 +120,7 @@ def _leave_parts(study):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_search_by_asha_keeps_its_decisions(tmp_path):
     small_search(tmp_path, trials=6, scheduler="asha", search="tpe", epochs=4, more="rungs = 3\nreduction = 2")
     study = study_of(tmp_path)
@@ -133,9 +150,13 @@ def test_a_killed_search_by_asha_keeps_its_decisions(tmp_path):
         assert trial.decisions[:-1] == ["CONTINUE"] * (len(trial.decisions) - 1)
         assert len(trial.reports) == len(trial.decisions) + (trial.state == "finished")
         assert len(trial.runs) == len(trial.reports)
+    # its process had trained others before, and ended some of them early
+    whole = [trial for trial in study.trials if trial.state == "finished"]
+    assert_as_launched(tmp_path, whole[-1].runs[-1], "alone")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_population_goes_on_with_the_values_that_were_taken_over(tmp_path):
     space = '"optimizer.momentum" = { uniform = [0.5, 0.95] }'
     small_search(tmp_path, trials=4, scheduler="pbt", epochs=6, space=space)
@@ -156,4 +177,4 @@ def test_a_killed_population_goes_on_with_the_values_that_were_taken_over(tmp_pa
         reports, values = before[trial.number]
         assert trial.reports[: len(reports)] == reports
         assert [read_json(run.path / VALUES) for run in trial.runs][: len(values)] == values
-        assert [report.epoch for report in trial.reports] == [1, 2, 3, 4, 5, 6]
+        assert_population(study, trial, epochs=6)

@@ -89,11 +89,11 @@ def test_a_trial_that_is_ended_in_mid_run_leaves_no_group_no_actor_and_no_proces
     trial.begin()
     assert trial.engine.next()["kind"] == "evaluation"
     assert len(trial.workers) == 2
-    assert len(groups()) == 1
+    assert len(list(groups())) == 1
     assert is_anyone_present(trial.folder.path)
     began = time.monotonic()
     trial.engine.end()
-    _until("the end of all", lambda: not (trial.workers or groups() or _alive_of_train()), _GONE)
+    _until("the end of all", lambda: not (trial.workers or list(groups()) or _alive_of_train()), _GONE)
     print(f"all of it is gone {time.monotonic() - began:.1f} s after the end was asked for")
     assert not is_anyone_present(trial.folder.path)
     with trial.folder.locked():
@@ -108,14 +108,14 @@ def test_a_trial_that_waits_for_room_is_ended_at_once_and_takes_no_room_later(pl
     ray.get(others.ready())
     trial = _Trial(place, "waited")
     trial.begin()
-    _until("the wait for room", lambda: len(groups()) == 2)
+    _until("the wait for room", lambda: len(list(groups())) == 2)
     began = time.monotonic()
     trial.engine.end()
     assert time.monotonic() - began < _GONE
-    assert len(groups()) == 1
+    assert len(list(groups())) == 1
     remove_placement_group(others)
     _until("the free CPUs", lambda: ray.available_resources().get("CPU") == 2 * _cpus())
-    assert not groups()
+    assert not list(groups())
     assert not trial.workers
 
 
@@ -139,5 +139,5 @@ def test_what_a_killed_trial_held_is_free_again_and_another_process_goes_on_once
     ray.kill(process)
     with locked(trial.folder):
         assert not trial.workers
-    _until("the orphan's end", lambda: not (remove_orphans() or groups()), _GONE)
+    _until("the orphan's end", lambda: not (remove_orphans() or list(groups())), _GONE)
     _until("the free CPUs", lambda: ray.available_resources().get("CPU") == 2 * _cpus())

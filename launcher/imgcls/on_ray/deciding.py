@@ -88,11 +88,12 @@ class Deciding(TrialScheduler):
                 continue
             ended = _Ended(trial)
             self._inner.on_trial_add(tune_controller, ended)
-            result: dict[str, Any] = {}
-            for report in trial.reports:
-                result = self._result(trial, report)
+            results = [self._result(trial, report) for report in trial.reports]
+            # as then: what is a trial's last by itself is not decided on
+            for result in results[: len(results) - (trial.state == "finished")]:
                 self._inner.on_trial_result(tune_controller, ended, result)
-            self._inner.on_trial_complete(tune_controller, ended, result)
+            if results:
+                self._inner.on_trial_complete(tune_controller, ended, results[-1])
 
     def _result(self, trial: Trial, report: Report) -> dict[str, Any]:
         return {

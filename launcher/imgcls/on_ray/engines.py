@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from imgcls.errors import UserError, WorkerError

@@ -20,7 +20,8 @@ class Job:
         plan, folder: of the run.
         cpus: of each worker.
         shared: whether the cluster is there for others too.
-        watched: whether the workers make it known that they are at the run, for as long as they live.
+        watched: for a search, which may be killed: whether the workers make it known that they are at the run, for
+            as long as they live, and are not asked for again in a hurry.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     from imgcls.on_ray.failures import Failures
+    from imgcls.on_ray.unhurried import Unhurried
 
     workers, absolute = job.plan.workers, RunFolder(job.folder.path.absolute())
     gpus = int(ray.cluster_resources().get("GPU", 0))
@@ -88,7 +90,7 @@ def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
             name="train",
             storage_path=str((job.folder.logs / "ray-train").absolute()),
             failure_config=FailureConfig(max_failures=workers.max_failures),
-            callbacks=[Failures(absolute.events)],
+            callbacks=[Failures(absolute.events), *([Unhurried()] if job.watched else [])],
         ),
     )
 

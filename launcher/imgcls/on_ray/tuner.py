@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from imgcls.errors import WorkerError
 from imgcls.interrupts import Interrupts, Stopping, handled
 from imgcls.on_ray import cluster
+from imgcls.on_ray.orphans import remove_orphans
 from imgcls.on_ray.processes import kill_descendants
 from imgcls.on_ray.trial_room import trial_room
 from imgcls.recipe.schema import Workers
@@ -101,6 +102,8 @@ def run(
     )
     interrupts = Interrupts(stopping, _end_at_once)
     with handled(interrupts), started:
+        if address is not None:
+            remove_orphans(of_dead_jobs=True)  # a search that was killed may have left some
         room = trial_room(cluster.nodes(), asked.workers, workers.cpus, asked.trials, search.most)
         asked = replace(asked, cpus=room.cpus)
         search.study.ask(asked)
@@ -152,8 +155,6 @@ class _Carrying:
 
     def _remove_orphans(self) -> None:
         """Free what a trial's process that died held for its workers: the trial needs it to go on."""
-        from imgcls.on_ray.orphans import remove_orphans
-
         if self._search.asked.workers > 1:
             with contextlib.suppress(Exception):  # Ray cannot be asked now
                 remove_orphans()

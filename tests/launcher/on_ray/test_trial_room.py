@@ -131,3 +131,19 @@ def test_more_workers_than_gpus_are_refused():
     assert _refused([Node(64, 1), Node(64)], 2, 1.0).startswith(
         "a trial of 2 workers of 1 CPU and a GPU each never fits: the cluster has 128 CPUs and 1 GPU, room for 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--workers-per-trial", "4096"], "a trial of 4096 workers of 1 CPU each never fits: the cluster has"),
+        (["--cpus-per-worker", "4096"], "a trial of a worker of 4096 CPUs never fits: the cluster has"),
+        (["--max-concurrent", "0"], "--max-concurrent 0: give a number above 0, or auto"),
+    ],
+)
+def test_the_command_refuses_it_before_anything_is_started_or_written(run_imgcls, tmp_path, arguments, told):
+    ended = run_imgcls("tune", "digits_tune", *arguments)
+    assert ended.returncode == 2, ended
+    assert told in ended.stderr, ended
+    assert "Traceback" not in ended.stderr, ended
+    assert not list(tmp_path.iterdir()), "no folder of runs, and no log of Ray"

@@ -335,7 +335,7 @@ def test_values_that_change_while_trials_train_have_no_conditions_and_keep_the_m
         ("train.batch_size", "[32, 64]"),
         ("train.last_batch", '["even", "drop"]'),
         ("train.ema", "[0.9, 0.99]"),
-        ("optimizer.name", '["sgd", "lars"]'),
+        ("optimizer.name", '["sgd", "adamw"]'),
         ("progressive.begin", "[0, 1]"),
         ("sampling.repeats", "[1, 2]"),
     ],
@@ -343,7 +343,8 @@ def test_values_that_change_while_trials_train_have_no_conditions_and_keep_the_m
 def test_what_a_checkpoint_depends_on_does_not_change_while_trials_hand_theirs_on(
     problems, searched, minimal, key, values
 ):
-    text = spaced(minimal, f'"{key}" = {values}').replace("[tune]\n", '[tune]\nscheduler = "pbt"\n')
+    entries = f'"{key}" = {values}\n"optimizer.lr" = [0.1, 0.2]'
+    text = spaced(minimal, entries).replace("[tune]\n", '[tune]\nscheduler = "pbt"\n')
     assert problems(text) == [
         f'x.toml:15: tune.space."{key}": scheduler = "pbt" hands checkpoints from trial to trial, whose steps and '
         "tensors must stay what they are; leave this out, or set another scheduler"

@@ -1,5 +1,7 @@
 """What a rung's shorter run has less of, and that its rate ends where the whole run's ends."""
 
+from itertools import pairwise
+
 import pytest
 
 from imgcls.plugins import installed
@@ -69,12 +71,14 @@ def factors_of(tmp_path):
 def steepest(factors, step):
     """How much the factor changes at most from one update to the next, around one of them."""
     near = factors[max(0, step - 1) : step + 3]
-    return max((abs(b - a) for a, b in zip(near, near[1:], strict=False)), default=0)
+    return max((abs(b - a) for a, b in pairwise(near)), default=0)
 
 
 @pytest.mark.parametrize("share", [1 / 2, 1 / 3, 1 / 9])
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
-def test_a_shorter_run_has_the_whole_runs_rates_at_the_same_share_of_its_way(recipe_of, factors_of, schedule, share):
+def test_a_shorter_run_has_the_whole_runs_rates_at_the_same_share_of_its_way(
+    recipe_of, factors_of, schedule, share
+):
     whole = recipe_of(schedule)
     short = recipe_of(schedule, laid=overrides_of(values_at(whole, "epochs", share)))
     assert short.train.epochs == round(18 * share)
