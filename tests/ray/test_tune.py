@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.processes import Ended, Launch, assert_same_end, imgcls, result
+from tests.faults.processes import Ended, Launch, assert_same_end, imgcls, metrics, result
 
 from imgcls.tuning.study import Study
 
@@ -70,6 +70,7 @@ search = "{search}"
 scheduler = "{scheduler}"
 trials = {trials}
 rungs = 2
+fidelity = "samples"
 [tune.space]
 {space}
 """
@@ -123,8 +124,12 @@ def test_hyperband_compares_what_a_gaussian_process_finds(tmp_path):
     assert len({trial.values["optimizer.lr"] for trial in trials}) == 5
     states = [trial.state for trial in trials]
     assert set(states) == {"finished", "stopped"}
+    whole = [trial for trial in trials if trial.state == "finished"]
     for trial in trials:
         assert len(trial.reports) == (2 if trial.state == "finished" else 1)
+    # the first rung has a third of the samples, and as many epochs
+    samples = [metrics(trials[0].run(1).path, "epoch")[0]["n"], metrics(whole[0].run(2).path, "epoch")[0]["n"]]
+    assert samples == [479, 1438]
     first = {trial.number: trial.reports[0].top1 for trial in trials}
     gone = [first[trial.number] for trial in trials if trial.state == "stopped"]
     assert max(gone) <= max(first.values())

@@ -91,10 +91,8 @@ def test_a_trial_that_is_ended_in_mid_run_leaves_no_group_no_actor_and_no_proces
     assert len(trial.workers) == 2
     assert len(list(groups())) == 1
     assert is_anyone_present(trial.folder.path)
-    began = time.monotonic()
     trial.engine.end()
     _until("the end of all", lambda: not (trial.workers or list(groups()) or _alive_of_train()), _GONE)
-    print(f"all of it is gone {time.monotonic() - began:.1f} s after the end was asked for")
     assert not is_anyone_present(trial.folder.path)
     with trial.folder.locked():
         pass

@@ -166,6 +166,12 @@ def test_a_trial_of_another_space_is_named(tmp_path):
         searched.begin()
 
 
+def test_a_search_that_is_killed_often_does_not_draw_again_what_it_drew_at_its_beginning(tmp_path):
+    # so many draws that have been tried already would be taken for the end of the space
+    values = Searched(tmp_path, "random", 56, SPACE[1:2]).to_the_end(killed=True)
+    assert len({_key(each) for each in values}) == 56
+
+
 def test_optuna_learns_from_trials_of_earlier_launches(tmp_path):
     space = (Parameter("optimizer.lr", Uniform(0.0, 1.0)),)
     searched = Searched(tmp_path, "tpe", 40, space)

@@ -99,6 +99,7 @@ def test_a_run_has_begun_when_its_values_are_written(study):
         (trial.run(number).path / VALUES).write_text(json.dumps({"values": {"a": number}, "from": None}))
     # of one that a process died in while it made it
     trial.run(11).path.mkdir()
+    trial.run(11).plan.write_text("{}")
     assert [run.path.name for run in trial.runs] == ["run-1", "run-2", "run-10"]
     assert trial.values_now == {"a": 10}
     assert trial.values == {"a": 1}
