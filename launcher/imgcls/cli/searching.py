@@ -319,8 +319,11 @@ class Searching:
         for row in found["rows"]:
             who = "the recipe itself" if row["trial"] is None else f"trial {row['trial']}"
             scores = ", ".join(f"{score:.4g}" for score in row["scores"])
-            text = "no score" if row["mean"] is None else f"{row['mean']:.2f} +- {row['spread']:.2f} ({scores})"
+            text = "no score" if row["mean"] is None else f"{row['mean']:.4g} +- {row['spread']:.2g} ({scores})"
             self._say(f"{found['metric']} over {len(row['scores'])} seeds, {who}: {text}")
+            if found["metric"] != "val/top1" and row["top1"]:
+                top1 = ", ".join(f"{score:.2f}" for score in row["top1"])
+                self._say(f"    top-1 {statistics.fmean(row['top1']):.2f} % ({top1})")
 
 
 def _confirmed(
@@ -342,6 +345,7 @@ def _confirmed(
                 "scores": scores,
                 "mean": statistics.fmean(scores) if scores else None,
                 "spread": statistics.stdev(scores) if len(scores) > 1 else 0.0,
+                "top1": [each.reports[-1].top1 for each in own if each.reports],
             }
         )
     return {"seeds": [first + 1 + i for i in range(seeds)], "metric": asked.metric, "rows": found}
