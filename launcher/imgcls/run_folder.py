@@ -130,18 +130,10 @@ class RunFolder:
         Raises:
             UserError: it cannot be written.
         """
-        try:
+        with explained(self.path):
             for folder in (self.path, self.checkpoints, self.logs, self.errors):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".writable-{os.getpid()}"
-            try:
-                probe.write_bytes(bytes(_PROBE))
-            finally:
-                probe.unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"the storage {self.path} cannot be written: {error.strerror}; free space or set --storage"
-            ) from None
+            probe(self.path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -171,6 +163,31 @@ class RunFolder:
         self.events.write_text("")
         for left in (*self.errors.glob("*.json"), *self.places.glob("*.json"), *self.stacks.glob("*.txt")):
             left.unlink()
+
+
+def probe(folder: Path) -> None:
+    """See that a folder takes what a run writes first.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with explained(folder):
+        file = folder / f".writable-{os.getpid()}"
+        try:
+            file.write_bytes(bytes(_PROBE))
+        finally:
+            file.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Raise a UserError that names the storage in the place of an error of the system's."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the storage {folder} cannot be written: {error.strerror}; free space or set --storage"
+        ) from None
 
 
 def write_whole(path: Path, text: str) -> None:

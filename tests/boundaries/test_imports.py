@@ -165,6 +165,7 @@ ABOVE = {
     ),
     "imgcls.run_folder": ("imgcls.recipe", "imgcls.plan", "imgcls.data", "imgcls.train", "imgcls.on_ray"),
     "imgcls.prove": ("imgcls.cli", "imgcls.train", "imgcls.data", "imgcls.recipe"),
+    "imgcls.tuning": ("imgcls.train", "imgcls.on_ray", "imgcls.cli", "imgcls.report"),
     "imgcls.lock": ("imgcls.cli", "imgcls.train", "imgcls.on_ray"),
     "imgcls.report": (
         "imgcls.recipe",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from imgcls.tuning.study import Asked, Report, Study, Trial
 
 RUN_ME_AGAIN = 75  # EX_TEMPFAIL
-_PROBE = 1 << 16  # bytes
 # of what was asked for: another value, and trials would not be comparable
 _IDENTITY = (
     "metric",
@@ -124,24 +123,17 @@ class Searching:
 
     def _make_folder(self) -> None:
         from imgcls.errors import UserError
+        from imgcls.run_folder import explained, probe
 
         path = self.study.path
         if (path / "plan.json").exists():
             raise UserError(
                 f"{path} holds a run of `imgcls launch`; nothing was changed; give this search a --name"
             )
-        try:
+        with explained(path):
             (path / "trials").mkdir(parents=True, exist_ok=True)
             self.study.logs.mkdir(exist_ok=True)
-            probe = path / f".writable-{os.getpid()}"
-            try:
-                probe.write_bytes(bytes(_PROBE))
-            finally:
-                probe.unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"the storage {path} cannot be written: {error.strerror}; free space or set --storage"
-            ) from None
+            probe(path)
 
     def _begun_before(self, asked: "Asked") -> "Asked":
         """Return what is asked for now.
