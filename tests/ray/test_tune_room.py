@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tests.faults.processes import _link, _pids, _running
@@ -35,7 +36,8 @@ def place(tmp_path_factory):
     shipped = Path(__file__).parents[2] / "recipes/digits_lenet.toml"
     (folder / "digits_lenet.toml").write_text(shipped.read_text())
     (folder / "long.toml").write_text(_RECIPE % _cpus())
-    with cluster.own(RunFolder(folder / "search"), Workers(count=2)):
+    # what it sets for Ray is not for the clusters of tests that come later
+    with patch.dict(os.environ), cluster.own(RunFolder(folder / "search"), Workers(count=2)):
         yield folder
 
 
