@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from imgcls.recipe import Recipe
     from imgcls.tuning.study import Asked, Report, Study, Trial
 
-RUN_ME_AGAIN = 75  # EX_TEMPFAIL
 # of what was asked for: another value, and trials would not be comparable
 _IDENTITY = (
     "metric",
@@ -83,6 +82,8 @@ class Searching:
 
     def _ended_before(self, _number: int, _frame: "FrameType | None") -> None:
         """End at SIGTERM where nothing runs yet."""
+        from imgcls.interrupts import RUN_ME_AGAIN
+
         self._stopping(True, RUN_ME_AGAIN)
         sys.exit(RUN_ME_AGAIN)
 
@@ -226,6 +227,8 @@ class Searching:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _stopping(self, at_once: bool, code: int) -> None:
+        from imgcls.interrupts import RUN_ME_AGAIN
+
         if at_once:
             self._close()
             command = shlex.join(["imgcls", *sys.argv[1:]])
