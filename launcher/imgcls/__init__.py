@@ -6,6 +6,7 @@ import pluggy
 
 from imgcls.component import Component, Layout, NoOptions, options
 from imgcls.errors import UserError
+from imgcls.job import Job
 
 if TYPE_CHECKING:
     from imgcls.data.augmentation import Augmentation, Crop, Graph, Mix
@@ -22,6 +23,7 @@ __all__ = [
     "Crop",
     "Draws",
     "Graph",
+    "Job",
     "Layout",
     "Mix",
     "NoOptions",

@@ -1,13 +1,14 @@
 """Every hook that a plugin can implement: the whole contract.
 
-A plugin is a module under the entry-point group ``imgcls``. Each hook is called without arguments and
-returns :class:`imgcls.Component` objects; its body imports what it needs. The module itself imports only
-``imgcls`` and the standard library, because listing plugins must not import torch. What is said below of
-``build`` is the signature of the callable that ``Component.build`` names; it runs in the worker.
+A plugin is a module under the entry-point group ``imgcls``. Each hook is called without arguments and, but for
+``imgcls_commands``, returns :class:`imgcls.Component` objects; its body imports what it needs. The module itself
+imports only ``imgcls``, click and the standard library, because listing plugins must not import torch. What is said
+below of ``build`` is the signature of the callable that ``Component.build`` names; it runs in the worker.
 """
 
 from collections.abc import Iterable
 
+import click
 import pluggy
 
 from imgcls.component import Component
@@ -96,4 +97,23 @@ def imgcls_callbacks() -> Iterable[Component]:
     """Callbacks, for ``[[callback]]``; on every rank.
 
     ``build(options) -> imgcls.Callback``.
+    """
+
+
+@hookspec
+def imgcls_clusters() -> Iterable[Component]:
+    """Kinds of cluster, for ``imgcls cluster render``.
+
+    ``build(options, job: imgcls.Job) -> str``: the text of a manifest or script that starts Ray there and runs the
+    job's command, again until it has come to its end. Pure: it reads and starts nothing. Raises
+    ``imgcls.UserError`` for a job that cannot run there.
+    """
+
+
+@hookspec
+def imgcls_commands() -> Iterable[click.Command]:
+    """Commands of the command line, ``imgcls NAME``; of a plugin that is not imgcls's own ``imgcls PLUGIN:NAME``.
+
+    The modules that they are in import only click and the standard library at the top, for ``imgcls --help``
+    lists them; what they need they import when they run.
     """

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+import click
 import pluggy
 
 from imgcls import hookspecs
@@ -25,6 +26,7 @@ KINDS = {
     "losses": "loss",
     "trackers": "tracker",
     "callbacks": "callback",
+    "clusters": "kind of cluster",
 }
 
 
@@ -131,6 +133,18 @@ class Plugins:
                     del known[name]
         return self._components[kind]
 
+    def commands(self) -> dict[str, click.Command]:
+        """Return the commands that plugins add, by the name that the command line has for them."""
+        found: dict[str, click.Command] = {}
+        for plugin in list(self.loaded):
+            try:
+                for command in self._results(plugin, "imgcls_commands"):
+                    name = str(command.name)
+                    found[name if plugin.distribution == OWN_DISTRIBUTION else f"{plugin.plugin}:{name}"] = command
+            except (Exception, SystemExit) as error:  # noqa: BLE001
+                self._break(plugin, error)
+        return found
+
     def _collect(self, kind: str) -> dict[str, Found]:
         found: dict[str, Found] = {}
         for plugin in list(self.loaded):
@@ -140,25 +154,29 @@ class Plugins:
                 if twice:
                     raise ValueError(f"another plugin of imgcls has {', '.join(sorted(twice))} already")
             except (Exception, SystemExit) as error:  # noqa: BLE001
-                self.loaded.remove(plugin)
-                self._manager.unregister(name=plugin.plugin)
-                self.broken.append(Broken(plugin.plugin, plugin.distribution, plugin.version, _why(error)))
+                self._break(plugin, error)
             else:
                 found.update(mine)
         return found
 
+    def _break(self, plugin: Loaded, error: BaseException) -> None:
+        self.loaded.remove(plugin)
+        self._manager.unregister(name=plugin.plugin)
+        self.broken.append(Broken(plugin.plugin, plugin.distribution, plugin.version, _why(error)))
+
+    def _results(self, plugin: Loaded, hook: str) -> Iterable[Any]:
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            if implementation.plugin is plugin.module:
+                yield from implementation.function()
+
     def _of_plugin(self, plugin: Loaded, kind: str) -> dict[str, Found]:
-        caller = getattr(self._manager.hook, f"imgcls_{kind}")
         mine: dict[str, Found] = {}
-        for implementation in caller.get_hookimpls():
-            if implementation.plugin is not plugin.module:
-                continue
-            for component in implementation.function():
-                own = plugin.distribution == OWN_DISTRIBUTION
-                name = component.name if own else f"{plugin.plugin}:{component.name}"
-                if name in mine:
-                    raise ValueError(f"{KINDS[kind]} '{component.name}' is there twice")
-                mine[name] = Found(name, component, plugin.plugin, plugin.distribution, plugin.version)
+        for component in self._results(plugin, f"imgcls_{kind}"):
+            own = plugin.distribution == OWN_DISTRIBUTION
+            name = component.name if own else f"{plugin.plugin}:{component.name}"
+            if name in mine:
+                raise ValueError(f"{KINDS[kind]} '{component.name}' is there twice")
+            mine[name] = Found(name, component, plugin.plugin, plugin.distribution, plugin.version)
         return mine
 
     def find(self, kind: str, name: str) -> Found:

@@ -50,14 +50,16 @@ COMMANDS = {
     "losses": COMPONENTS,
     "trackers": COMPONENTS,
     "callbacks": COMPONENTS,
+    "clusters": COMPONENTS,
 }  # fmt: skip
 
 
 def walk(command, path=()):
     yield " ".join(path), command
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from walk(inner, (*path, name))
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from walk(command.get_command(context, name), (*path, name))
 
 
 FOUND = dict(walk(cli))

@@ -25,7 +25,24 @@ from imgcls.cli.verify_resume import verify_resume
 from imgcls.errors import UserError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Our own commands, and those of the plugins, which are looked for only where they are needed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        from imgcls.plugins import installed
+
+        return sorted({*super().list_commands(context), *installed().commands()})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(context, name)
+        if own is not None:
+            return own
+        from imgcls.plugins import installed
+
+        return installed().commands().get(name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="imgcls")
 def cli() -> None:
     """Train image classifiers on as many workers as you have, from a short TOML recipe."""

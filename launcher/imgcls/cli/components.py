@@ -16,6 +16,7 @@ _KINDS = {
     "losses": "losses, for [loss]",
     "trackers": "trackers, for [[track]]",
     "callbacks": "callbacks, for [[callback]]",
+    "clusters": "kinds of cluster, for imgcls cluster render",
 }
 
 
