@@ -10,7 +10,7 @@ COMMANDS = {
     "": ["--version"],
     "launch": [
         "RECIPE", "--set", "--workers", "--address", "--cpus-per-worker", "--name", "--storage", "--plain",
-        "--timings",
+        "--timings", "--json",
     ],
     "tune": [],
     "tune run": [
@@ -51,6 +51,10 @@ COMMANDS = {
     "trackers": COMPONENTS,
     "callbacks": COMPONENTS,
     "clusters": COMPONENTS,
+    "plan": [
+        "RECIPE", "--set", "--workers", "--bandwidth", "--latency", "--workers-per-host", "--host-bandwidth",
+        "--input-speed", "--speed", "--measure", "--seconds", "--measurements", "--json",
+    ],
 }  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 import click
 
+from imgcls_cluster.commands.plan import plan
+
 
 def commands() -> list[click.Command]:
     """Return the commands of this package."""
-    return []
+    return [plan]
