@@ -74,15 +74,14 @@ class Cluster:
         nodes: in the order of their start, killed ones too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dashboard: bool = False) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            port = str(probe.getsockname()[1])
+        port = str(_free_port())
         self.address = f"127.0.0.1:{port}"
-        self.head = Node(
-            ["--head", "--port", port, "--num-cpus", "0", "--include-dashboard=false"], folder / "head"
-        )
+        # another head on this machine may have the usual ports
+        shown = ["--dashboard-port", str(_free_port()), "--dashboard-agent-listen-port", str(_free_port())]
+        dashboards = shown if dashboard else ["--include-dashboard=false"]
+        self.head = Node(["--head", "--port", port, "--num-cpus", "0", *dashboards], folder / "head")
         self.nodes: list[Node] = []
 
     def add(self, cpus: int = 1) -> Node:
@@ -104,8 +103,16 @@ class Cluster:
             node.end()
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path, cpus: int = 1) -> Iterator[Cluster]:
+def cluster(
+    set_variable: Callable[[str, str], None], nodes: int, path: Path, cpus: int = 1, dashboard: bool = False
+) -> Iterator[Cluster]:
     """Start a cluster with a token and a temporary folder of its own.
 
     Args:
@@ -113,6 +120,7 @@ def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path, cp
         nodes: beside the head.
         path: folder for PYTHONPATH.
         cpus: of each node.
+        dashboard: whether the head has one.
     """
     # not below pytest's folder: the paths of sockets must be short
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
@@ -123,7 +131,7 @@ def cluster(set_variable: Callable[[str, str], None], nodes: int, path: Path, cp
         # a dead node is known after 3 s rather than 15
         set_variable("RAY_health_check_period_ms", "1000")
         set_variable("RAY_health_check_failure_threshold", "3")
-        found = Cluster(Path(folder))
+        found = Cluster(Path(folder), dashboard)
         try:
             for _ in range(nodes):
                 found.add(cpus)

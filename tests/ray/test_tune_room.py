@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from tests.faults.processes import _link, _pids, _running
+from tests.faults.ray_nodes import cluster as nodes_of
 
 from imgcls.on_ray import cluster
 from imgcls.on_ray.engines import OnWorkers, locked
@@ -29,16 +32,33 @@ _GONE = 5.0  # seconds in which all of a trial is gone
 _LIMIT = 300.0
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """Ray on this machine, as a search starts it, without a dashboard; and a folder with a recipe."""
+@pytest.fixture(scope="module", params=[False, True], ids=["no dashboard", "dashboard"])
+def place(request, tmp_path_factory):
+    """Ray on this machine, as a search starts it or finds it, and a folder with a recipe."""
     folder = tmp_path_factory.mktemp("place")
     shipped = Path(__file__).parents[2] / "recipes/digits_lenet.toml"
     (folder / "digits_lenet.toml").write_text(shipped.read_text())
     (folder / "long.toml").write_text(_RECIPE % _cpus())
     # what it sets for Ray is not for the clusters of tests that come later
-    with patch.dict(os.environ), cluster.own(RunFolder(folder / "search"), Workers(count=2)):
+    # a process keeps the first token that it was given: the same for both
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef"}
+    with patch.dict(os.environ, token), _ray(RunFolder(folder / "search"), folder, dashboard=request.param):
         yield folder
+
+
+@contextmanager
+def _ray(search: RunFolder, path: Path, dashboard: bool) -> Iterator[None]:
+    if not dashboard:
+        with cluster.own(search, Workers(count=2)):
+            yield
+        return
+    pytest.importorskip("aiohttp_cors", reason="the dashboard needs ray[default]")
+    cpus = len(os.sched_getaffinity(0))
+    with (
+        nodes_of(os.environ.setdefault, nodes=1, path=path, cpus=cpus, dashboard=True) as nodes,
+        cluster.joined(search, Workers(count=2), nodes.address),
+    ):
+        yield
 
 
 def _cpus() -> float:
