@@ -157,6 +157,34 @@ def test_a_killed_search_by_asha_keeps_its_decisions(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+def test_a_search_by_hyperband_that_was_killed_while_trials_wait_for_others_goes_on(tmp_path):
+    small_search(tmp_path, trials=4, scheduler="hyperband", epochs=2, more="rungs = 2\nreduction = 2")
+    study = study_of(tmp_path)
+    with searching(tmp_path) as search:
+        # it ends trials only when all of a bracket have come to the same rung
+        search.wait_for("a trial that waits", lambda: any("PAUSE" in trial.decisions for trial in study.trials))
+        search.kill()
+        search.nothing_left(within=5)
+    before = {trial.number: (trial.reports, len(trial.runs)) for trial in study.trials}
+    ended = {trial.number: contents(trial.folder) for trial in study.trials if trial.end is not None}
+
+    again = searched(tmp_path)
+    assert again.code == 0, again
+    assert again.err == "", again
+    assert ended == {number: contents(study.trial(number).folder) for number in ended}
+    for number, (reports, runs) in before.items():
+        assert study.trial(number).reports[: len(reports)] == reports
+        assert len(study.trial(number).runs) >= runs
+    states = [trial.state for trial in study.trials]
+    assert len(states) == 4
+    assert set(states) <= {"finished", "stopped"}, "those that waited have come to an end"
+    assert_whole_and_once(study)
+    whole = [trial for trial in study.trials if trial.state == "finished"]
+    assert_as_launched(tmp_path, whole[-1].runs[-1], "alone")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_population_goes_on_with_the_values_that_were_taken_over(tmp_path):
     space = '"optimizer.momentum" = { uniform = [0.5, 0.95] }'
     small_search(tmp_path, trials=4, scheduler="pbt", epochs=6, space=space)
