@@ -7,6 +7,6 @@ from pathlib import Path
 def folder(kind: str) -> Path:
     """Return the folder of one kind of copies: in ``$IMGCLS_CACHE``, or in ``~/.cache/imgcls``.
 
-    Where workers run on several machines, it must be on a file system that all of them see.
+    Workers of a launch on other machines fetch into their own; those of a search must see the same one.
     """
     return Path(os.environ.get("IMGCLS_CACHE") or "~/.cache/imgcls").expanduser().absolute() / kind

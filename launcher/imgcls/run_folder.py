@@ -17,9 +17,21 @@ _PROBE = 1 << 16  # bytes: what plan, recipe and lock take
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names of the files in a run's folder. It must be on storage that every worker sees."""
+    """Names of the files in a run's folder. It must be on storage that every worker sees.
+
+    Attributes:
+        path: of the folder.
+        address: of the run where storage is an address, such as ``s3://bucket/runs/digits``; the folder is then
+            this host's copy of it, see :mod:`imgcls.storage`.
+    """
 
     path: Path
+    address: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where the run is, for a message."""
+        return self.address or str(self.path)
 
     @property
     def plan(self) -> Path:
@@ -130,10 +142,11 @@ class RunFolder:
         Raises:
             UserError: it cannot be written.
         """
-        with explained(self.path):
+        advice = None if self.address is None else "free space or set IMGCLS_CACHE: this host's copy is kept there"
+        with explained(self.path, advice):
             for folder in (self.path, self.checkpoints, self.logs, self.errors):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe(self.path)
+            probe(self.path, advice)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -149,7 +162,7 @@ class RunFolder:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise UserError(
-                    f"{self.path} is in use by {holder}; wait for it, or give this run another --name"
+                    f"{self.shown} is in use by {holder}; wait for it, or give this run another --name"
                 ) from None
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
@@ -165,13 +178,17 @@ class RunFolder:
             left.unlink()
 
 
-def probe(folder: Path) -> None:
+def probe(folder: Path, advice: str | None = None) -> None:
     """See that a folder takes what a run writes first.
+
+    Args:
+        folder: to be looked at.
+        advice: what to do otherwise; None: set another storage.
 
     Raises:
         UserError: it cannot be written.
     """
-    with explained(folder):
+    with explained(folder, advice):
         file = folder / f".writable-{os.getpid()}"
         try:
             file.write_bytes(bytes(_PROBE))
@@ -180,14 +197,13 @@ def probe(folder: Path) -> None:
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path, advice: str | None = None) -> Iterator[None]:
     """Raise a UserError that names the storage in the place of an error of the system's."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"the storage {folder} cannot be written: {error.strerror}; free space or set --storage"
-        ) from None
+        advice = advice or "free space or set --storage"
+        raise UserError(f"the storage {folder} cannot be written: {error.strerror}; {advice}") from None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -35,6 +35,34 @@ class WorkerRange(click.ParamType):  # type: ignore[type-arg]  # a generic of cl
         return least, most
 
 
+class RunPath(click.Path):
+    """A run's folder, or a checkpoint's; or the address of one, which is then brought to this host."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a folder of this host."""
+        if "://" not in str(value):
+            return super().convert(value, param, ctx)
+        from imgcls.storage.reading import brought_down
+
+        return brought_down(str(value))
+
+
+class FolderPath(click.Path):
+    """A folder on file systems that all processes see: no address."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folder."""
+        if "://" in str(value):
+            self.fail(f"{value}: this command needs a folder here; only launch takes an address", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def workers_flag(workers: tuple[int, int]) -> tuple[str, dict[str, Any]]:
     """Return what ``--workers`` lays over a recipe: the option's text, and the table."""
     least, count = workers
@@ -62,7 +90,7 @@ def storage_option(command: F) -> F:
     """--storage DIR: where the data's index is kept, as a launch keeps it."""
     return click.option(
         "--storage",
-        type=click.Path(path_type=Path),
+        type=FolderPath(),
         default=Path("runs"),
         show_default=True,
         help="Folder of runs; the data's index is kept there.",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgcls.cli.arguments import RunPath
+
 if TYPE_CHECKING:
     from imgcls.run_folder import RunFolder
     from imgcls.train.averaged import Chosen
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Average the weights of a run's last checkpoints.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RunPath())
 @click.option(
     "--last",
     type=click.IntRange(2),
@@ -41,9 +43,12 @@ def average(
     from imgcls.errors import UserError
     from imgcls.quiet import libraries_quiet
     from imgcls.run_folder import RunFolder
+    from imgcls.storage.reading import is_copy
 
     if last is not None and steps is not None:
         raise UserError("--last takes the newest checkpoints, --steps names them; give one of them")
+    if out is None and is_copy(run):
+        raise UserError("RUN is an address, where nothing is written; give the folder of the average by --out")
     folder = out or run / "averaged"
     _refuse(folder, force)
     with libraries_quiet(Path(os.devnull)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgcls.cli.arguments import set_option
+from imgcls.cli.arguments import RunPath, set_option
 
 if TYPE_CHECKING:
     from imgcls.data.division import Division
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Evaluate a trained model, class by class.")
-@click.argument("run_or_checkpoint", type=click.Path(path_type=Path))
+@click.argument("run_or_checkpoint", type=RunPath())
 @click.option("--data", metavar="ROOT", help="Another folder of class folders to evaluate on.")
 @set_option
 @click.option(

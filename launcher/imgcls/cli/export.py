@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imgcls.cli.arguments import RunPath
+
 if TYPE_CHECKING:
     from imgcls.train.export import To
     from imgcls.train.proof import Images, Proof
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write a trained model as safetensors, ONNX or torch.export's.")
-@click.argument("run_or_checkpoint", type=click.Path(path_type=Path))
+@click.argument("run_or_checkpoint", type=RunPath())
 @click.option(
     "--to",
     type=click.Choice(["safetensors", "onnx", "torch-export"]),

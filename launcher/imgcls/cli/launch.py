@@ -4,7 +4,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
     from imgcls.plan import Distillation, Plan
     from imgcls.recipe import Recipe
     from imgcls.report.events import Event
+    from imgcls.report.json_lines import JsonLines
     from imgcls.report.terminal import Terminal
     from imgcls.run_folder import RunFolder
+    from imgcls.storage.launching import Stored
     from imgcls.weights import Weights
 
 
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     "--address",
     metavar="HOST:PORT|auto",
     help="Join this running Ray cluster, of which this machine is a node; auto: the one here. All nodes must see "
-    "the data and --storage, and have imgcls. Default: Ray is started here, for this run alone.",
+    "the data and --storage, where these are no addresses, and have imgcls. Default: Ray is started here, for "
+    "this run alone.",
 )
 @click.option(
     "--cpus-per-worker",
@@ -46,13 +48,19 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the run's folder. Default: the recipe's name.")
 @click.option(
     "--storage",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
+    metavar="DIR|ADDRESS",
+    default="runs",
     show_default=True,
-    help="Folder of runs; every worker must see it.",
+    help="Folder of runs, which every worker must see; or an address that all can reach, such as s3://bucket/runs.",
 )
 @click.option("--plain", is_flag=True, help="Plain lines instead of a live view, also on a terminal.")
 @click.option("--timings", is_flag=True, help="Print where the time up to the first step went.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Events, one JSON object a line, in the place of a view; what a view would say is of the kind 'line'.",
+)
 def launch(
     recipe: str,
     overrides: tuple[str, ...],
@@ -60,9 +68,10 @@ def launch(
     address: str | None,
     cpus_per_worker: float | None,
     name: str | None,
-    storage: Path,
+    storage: str,
     plain: bool,
     timings: bool,
+    as_json: bool,
 ) -> None:
     """Train as a recipe says; the same command continues a run that was ended.
 
@@ -78,12 +87,16 @@ def launch(
     """
     from imgcls.plugins import installed
     from imgcls.recipe import find, read
-    from imgcls.run_folder import RunFolder
+    from imgcls.storage.places import run_folder
 
+    if as_json and timings:
+        raise click.UsageError(
+            "--timings is a table for people; --json has the same in its events of the kind 'phase'"
+        )
     flags = _flags(workers, cpus_per_worker)
     found = read(find(recipe), installed(), overrides, flags)
-    folder = RunFolder(storage / folder_name(found.name if name is None else name))
-    Launch(found, folder, plain, timings, address).run()
+    folder = run_folder(storage, folder_name(found.name if name is None else name))
+    Launch(found, folder, plain, timings, address, as_json).run()
 
 
 def _flags(workers: tuple[int, int] | None, cpus: float | None) -> list[tuple[str, dict[str, Any]]]:
@@ -119,10 +132,17 @@ class Launch:
         plain: no live view.
         timings: print where the time up to the first step went.
         address: of the Ray cluster to join; None: one is started here.
+        as_json: events as JSON lines, and no view.
     """
 
     def __init__(
-        self, recipe: "Recipe", folder: "RunFolder", plain: bool, timings: bool, address: str | None = None
+        self,
+        recipe: "Recipe",
+        folder: "RunFolder",
+        plain: bool,
+        timings: bool,
+        address: str | None = None,
+        as_json: bool = False,
     ) -> None:
         from imgcls.report.events import EventFile
         from imgcls.report.timings import process_started
@@ -134,31 +154,57 @@ class Launch:
         self.plain = plain
         self.timings = timings
         self.started = process_started()
-        self.console = console_of(plain)
-        self.view: Terminal = self._view()
+        self.view: Terminal | JsonLines = self._json_lines() if as_json else self._terminal()
+        self.stored: Stored | None = None  # where the storage is an address
         self.code = 130  # of the command, where something stops the run
 
-    def _view(self) -> "Terminal":
+    def _terminal(self) -> "Terminal":
         from imgcls.report.terminal import Terminal
 
-        recipe = self.recipe
-        return Terminal(self.console, f"{recipe.name}: {recipe.model.found.name} on {recipe.data.found.name}")
+        return Terminal(console_of(self.plain), title_of(self.recipe))
+
+    def _json_lines(self) -> "JsonLines":
+        import os
+
+        from imgcls.report.json_lines import JsonLines
+
+        return JsonLines(os.dup(sys.stdout.fileno()))
 
     def run(self) -> None:
         """Plan, train, and say how it ended."""
+        from imgcls.storage.launching import held
+
         signal.signal(signal.SIGTERM, self._ended_before)
         self._phase("recipe read")
         self._look_at_address()
         cpus = self._cpus_per_worker()
         self.folder.create()
-        with self.folder.locked():
+        with self.folder.locked(), held(self.folder, self._note, whole=self.address is None) as self.stored:
             plan = self._plan()
             if self.folder.result.exists():
                 self._say_finished(already=True)
                 return
             self.folder.begin()
             self._write_lock(plan)
-            self._train(plan, cpus)
+            self._look_around()
+            if self.stored is not None:
+                self.stored.begin(plan)
+            try:
+                self._train(plan, cpus)
+            finally:
+                if self.stored is not None:
+                    self.stored.end()
+
+    def _look_around(self) -> None:
+        """Say what may go wrong on this machine; the nodes of a cluster are looked at once it is joined."""
+        from imgcls.doctor.quick import notes
+
+        if self.address is None:
+            for text in notes(self.recipe.workers.fewest, self.folder.path):
+                self._note(text)
+
+    def _note(self, text: str) -> None:
+        self.view.line(f"note: {text}")
 
     def _ended_before(self, _number: int, _frame: "FrameType | None") -> None:
         """End at SIGTERM where there is nothing to save."""
@@ -277,8 +323,10 @@ class Launch:
             return None
 
     def _indexing(self, done: int, of: int) -> None:
+        import time
+
         if of >= 10_000:  # fewer are read in a moment
-            self.console.print(f"reading image headers: {done:,} of {of:,}", end="\r" if done < of else "\n")
+            self.view.show({"kind": "indexing", "time": time.time(), "done": done, "of": of})
 
     def _refuse_another(self, plan: "Plan") -> None:
         from imgcls.errors import UserError
@@ -297,7 +345,7 @@ class Launch:
         if changed:
             shown = [*changed[:10], *([f"... and {len(changed) - 10} more"] if len(changed) > 10 else [])]
             raise UserError(
-                f"{self.folder.path} holds a run of another recipe:\n    "
+                f"{self.folder.shown} holds a run of another recipe:\n    "
                 + "\n    ".join(shown)
                 + "\nnothing was changed; give this run another --name, or give the values it was begun with"
             )
@@ -307,9 +355,10 @@ class Launch:
 
         try:
             if plan.workers.count == 0:
+                from imgcls.storage.publisher import publisher_of
                 from imgcls.train import alone
 
-                finished = alone.run(plan, self.folder, self._tell, self._stopping)
+                finished = alone.run(plan, self.folder, self._tell, self._stopping, publisher_of(self.folder))
             else:
                 from imgcls.on_ray import driver
 
@@ -345,14 +394,18 @@ class Launch:
             self.view.line("stopping with a checkpoint; Ctrl-C again ends at once, without one")
 
     def _say_timings(self) -> None:
+        from imgcls.report.terminal import Terminal
         from imgcls.report.timings import table
 
-        self.console.print(table(self.started, self.view.phases), highlight=False, markup=False)
+        if isinstance(self.view, Terminal):
+            self.view.line(table(self.started, self.view.phases))
 
     def _say_finished(self, already: bool) -> None:
         from imgcls.report.terminal import summary
         from imgcls.run_folder import read_json
 
+        if self.stored is not None:
+            self.stored.bring_result()
         result = read_json(self.folder.result)
         lines = [summary(result)]
         expected = self.recipe.expect
@@ -361,11 +414,13 @@ class Launch:
             lines.append(f"expected at least {expected.top1:g} % ({expected.source}): {verdict}")
         if already:
             lines.append("this run is finished; give another --name to run it again")
-        lines.append(f"results: {self.folder.path}")
+        lines.append(f"results: {self.folder.shown}")
         for line in lines:
             self.view.line(line)
 
     def _say_stopped(self) -> None:
+        import os
+
         self.view.close()
         step = self.view.last.get("stopped", {}).get("step")
         if step is not None:
@@ -374,7 +429,14 @@ class Launch:
             where = "ended at once"
         else:
             where = "stopped before the first step"
-        self.view.line(f"{where}; to continue:\n    {shlex.join(['imgcls', *sys.argv[1:]])}")
+        # of a launch that another command began elsewhere
+        command = os.environ.get("IMGCLS_COMMAND") or shlex.join(["imgcls", *sys.argv[1:]])
+        self.view.line(f"{where}; to continue:\n    {command}")
+
+
+def title_of(recipe: "Recipe") -> str:
+    """Return what a view of a run of the recipe is headed."""
+    return f"{recipe.name}: {recipe.model.found.name} on {recipe.data.found.name}"
 
 
 def console_of(plain: bool) -> "Console":

@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from imgcls.cli.arguments import RunPath
+
 if TYPE_CHECKING:
     from imgcls.train.answers import Answering
 
@@ -15,7 +17,7 @@ _BY_ENDING = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "tab
 
 
 @click.command(short_help="Tell the classes of image files.")
-@click.argument("run_or_checkpoint", type=click.Path(path_type=Path))
+@click.argument("run_or_checkpoint", type=RunPath())
 @click.argument("images", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes of each answer.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imgcls.cli.arguments import WorkerRange, workers_flag
+from imgcls.cli.arguments import FolderPath, RunPath, WorkerRange, workers_flag
 
 if TYPE_CHECKING:
     from imgcls.lock import Lock
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Repeat a run from its lock.")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RunPath())
 @click.option("--name", help="Name of the new run's folder. Default: RUN-rerun, or RUN-rerun-2, and so on.")
-@click.option("--storage", type=click.Path(path_type=Path), help="Folder of the new run. Default: that of RUN.")
+@click.option("--storage", type=FolderPath(), help="Folder of the new run. Default: that of RUN.")
 @click.option("--workers", type=WorkerRange(), help="Processes that train. Default: as many as RUN had.")
 @click.option("--anyway", is_flag=True, help="Run also where something is another than it was.")
 def rerun(
@@ -32,8 +32,12 @@ def rerun(
     """
     from imgcls import lock
     from imgcls.cli.launch import Launch, folder_name
+    from imgcls.errors import UserError
     from imgcls.run_folder import RunFolder
+    from imgcls.storage.reading import is_copy
 
+    if storage is None and is_copy(run):
+        raise UserError("RUN is an address, and the new run is kept in a folder; give --storage")
     original = RunFolder(run.resolve())
     old = lock.as_it_ran(original, lock.read(original))
     storage = original.path.parent if storage is None else storage

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from imgcls.cli.arguments import recipe_argument, set_option
+from imgcls.cli.arguments import FolderPath, recipe_argument, set_option
 from imgcls.cli.tune_show import show
 
 
@@ -55,7 +55,7 @@ tune.add_command(show)
 @click.option("--name", help="Name of the search's folder. Default: the recipe's name.")
 @click.option(
     "--storage",
-    type=click.Path(path_type=Path),
+    type=FolderPath(),
     default=Path("runs"),
     show_default=True,
     help="Folder of runs; every worker must see it.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imgcls.cli.arguments import recipe_argument, set_option
+from imgcls.cli.arguments import FolderPath, recipe_argument, set_option
 
 if TYPE_CHECKING:
     from imgcls.plan import Plan
@@ -49,7 +49,7 @@ class _Asked:
     help="What the run does when it is killed; of several, in turn. [default: step]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is random: steps and workers.")
-@click.option("--storage", type=click.Path(path_type=Path), help="Folder for both runs. Default: a temporary one.")
+@click.option("--storage", type=FolderPath(), help="Folder for both runs. Default: a temporary one.")
 def verify_resume(
     recipe: str,
     overrides: tuple[str, ...],

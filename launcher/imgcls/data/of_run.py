@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgcls import cache as copies
 from imgcls.data import index as indexing
 from imgcls.data.division import Division
 from imgcls.data.index import Index, Progress
@@ -61,6 +62,8 @@ def of_plan(plan: Plan, split: str, division: Division | None, cache: Path, prog
     about = f"{what} of {plan.data.dataset.name}, as in the run"
     kept = _kept(file, cache)
     if kept is not None:
+        if kept.paths is not None:
+            kept = replace(kept, root=_fetched(plan, split, division) or kept.root)
         if kept.paths is not None and not kept.root.is_dir():
             raise UserError(
                 f"the images of this run were in {kept.root}, which is not there any more; "
@@ -80,6 +83,18 @@ def of_plan(plan: Plan, split: str, division: Division | None, cache: Path, prog
     now = f"{len(part):,} now" if len(part) != file.samples else "as many now, of other names or sizes"
     note = f"the images are not those that the run had: {file.samples:,} then, {now}"
     return _chosen(part, skip, f"{what} of {plan.data.dataset.name}, found again", plan, note)
+
+
+def _fetched(plan: Plan, split: str, division: Division | None) -> Path | None:
+    """Return the root of a split whose data another host had fetched from an address; None: there is none."""
+    dataset, file = plan.data.dataset, plan.data.train if split == "train" else plan.data.validation
+    is_here = Path(file.root).is_relative_to(copies.folder("")) and Path(file.root).is_dir()
+    if is_here or not any("://" in str(value) for value in dataset.options.values()):
+        return None
+    is_own = split == "validation" and (division is None or division.holdout is None)
+    validation: Source | None = dataset.construct(split="validation") if is_own else None
+    found: Source = validation or dataset.construct(split="train")
+    return found.root
 
 
 def of_recipe(recipe: "Recipe", plan: Plan, split: str, cache: Path, progress: Progress) -> Chosen:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgcls.errors import UserError, WorkerError
+from imgcls.on_ray.home import Home
 from imgcls.on_ray.worker import work
 from imgcls.plan import Plan
 from imgcls.run_folder import RunFolder, read_json
@@ -22,6 +23,7 @@ class Job:
         shared: whether the cluster is there for others too.
         watched: for a search, which may be killed: whether the workers make it known that they are at the run, for
             as long as they live, and are not asked for again in a hurry.
+        home: of the launch; None: its folder is on storage that every worker sees, and the data where it was.
     """
 
     plan: Plan
@@ -29,6 +31,7 @@ class Job:
     cpus: float
     shared: bool
     watched: bool = False
+    home: Home | None = None
 
 
 def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
@@ -76,7 +79,7 @@ def trainer(job: Job, begun: Callable[[Any], None] | None = None) -> Any:
     return Trainer(
         work,
         train_loop_config={
-            "folder": str(job.folder.path.absolute()),
+            "home": job.home or Home(str(job.folder.path.absolute())),
             "cpus": job.cpus if job.shared else None,
             "watched": job.watched,
         },

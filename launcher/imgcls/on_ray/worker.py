@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from imgcls.errors import StorageError, UserError
+from imgcls.network import interface_of
 from imgcls.on_ray.drain import drain_notice
+from imgcls.on_ray.fence import superseded
+from imgcls.on_ray.home import Visit
 from imgcls.on_ray.presence import be_present
 from imgcls.on_ray.saving import requests
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder, write_whole
+from imgcls.storage.publisher import publisher_of
 from imgcls.train.environment import prepare_environment
 
 # how long a worker that lost its peers waits to learn whether one of them had an error of its own
@@ -32,7 +36,8 @@ def work(config: Mapping[str, Any]) -> None:
     """
     import ray.train
 
-    folder = RunFolder(Path(config["folder"]))
+    visit = Visit(config["home"])
+    folder = visit.folder
     context = ray.train.get_context()
     rank = context.get_world_rank()
     if config["watched"]:
@@ -42,7 +47,7 @@ def work(config: Mapping[str, Any]) -> None:
     if rank == 0:
         events.tell("phase", name="worker started")
     try:
-        _train(folder, context, events, config["cpus"])
+        _train(visit, context, events, config["cpus"])
     except Exception as error:
         collateral = _peer_lost(error)
         traceback.print_exc()
@@ -55,16 +60,15 @@ def work(config: Mapping[str, Any]) -> None:
             raise
     finally:
         _leave()
+        visit.close()
 
 
-def _train(folder: RunFolder, context: Any, events: EventFile, cpus: float | None) -> None:
-    rank, size = context.get_world_rank(), context.get_world_size()
+def _train(visit: Visit, context: Any, events: EventFile, cpus: float | None) -> None:
+    folder, rank, size = visit.folder, context.get_world_rank(), context.get_world_size()
+    plan = visit.prepare(lambda text: events.tell("note", text=text))
     address = _meet(rank) if size > 1 else ""
-    if context.get_local_world_size() == size:
-        # all on one host: the loopback interface is there whatever the host's name resolves to
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    _choose_interface(on_one_host=context.get_local_world_size() == size)
     prepare_environment()
-    from imgcls.plan import Plan
     from imgcls.train.loop import train
     from imgcls.train.watch import Watch
     from imgcls.train.world import World, join_group, pick_device
@@ -73,22 +77,57 @@ def _train(folder: RunFolder, context: Any, events: EventFile, cpus: float | Non
     device = pick_device(local_rank)
     if rank == 0:
         events.tell("phase", name="torch and DALI imported")
-    plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
     if cpus is not None:
         # as many threads wherever on the cluster this worker is, so that sums are rounded alike
         plan = replace(plan, workers=replace(plan.workers, cpus=cpus))
     notice = _either(drain_notice(), requests(folder)) if plan.workers.elastic else drain_notice()
+    notice = _fenced(notice, superseded(folder))
     watch = Watch(folder, rank, size, plan.workers.hang_after, notice=notice).start()
     try:
         if size > 1:
             join_group(rank, size, address, device)
         world = World(
-            rank, size, local_rank, events.write, folder.is_stop_asked, device, watch.pulse, watch.notice
+            rank,
+            size,
+            local_rank,
+            events.write,
+            folder.is_stop_asked,
+            device,
+            watch.pulse,
+            watch.notice,
+            publisher_of(folder) if rank == 0 else None,
         )
         world.tell("phase", name="workers connected")
         train(plan, folder, world)
     finally:
         watch.close()
+
+
+def _choose_interface(on_one_host: bool) -> None:
+    """Set by which network interface workers talk to each other, where the user has not.
+
+    gloo would take the one that the host's name resolves to, which is often the loopback interface.
+    """
+    import ray
+
+    # on one host the loopback interface is there whatever the host's name resolves to
+    name = "lo" if on_one_host else interface_of(ray.util.get_node_ip_address())
+    if name is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+        if not on_one_host:
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={name}")  # without the sign it would be a prefix
+
+
+def _fenced(notice: Callable[[], str], is_superseded: Callable[[], bool]) -> Callable[[], str]:
+    """Return the notice; asked by the watch each second, it ends this process where another launch has the run."""
+
+    def look() -> str:
+        if is_superseded():
+            print("another launch has this run now: this worker ends", flush=True)
+            os._exit(1)
+        return notice()
+
+    return look
 
 
 def _either(first: Callable[[], str], second: Callable[[], str]) -> Callable[[], str]:

@@ -49,6 +49,11 @@ class Terminal:
     def _on_phase(self, event: Event) -> None:
         self.phases.append((event["name"], event["time"]))
 
+    def _on_indexing(self, event: Event) -> None:
+        done, of = event["done"], event["of"]
+        text = f"reading image headers: {done:,} of {of:,}"
+        self.console.print(text, end="\r" if done < of else "\n", markup=False, highlight=False)
+
     def _on_warning(self, event: Event) -> None:
         self.line(f"warning: {event['text']}", style="yellow")
 

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgcls.hang import Place, slowest
 from imgcls.interrupts import Interrupts, Stopping, handled
@@ -13,8 +13,17 @@ from imgcls.quiet import libraries_quiet
 from imgcls.run_folder import RunFolder
 from imgcls.train.environment import prepare_environment
 
+if TYPE_CHECKING:
+    from imgcls.train.world import Elsewhere
 
-def run(plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], stopping: Stopping) -> bool:
+
+def run(
+    plan: Plan,
+    folder: RunFolder,
+    emit: Callable[[Mapping[str, Any]], None],
+    stopping: Stopping,
+    elsewhere: "Elsewhere | None" = None,
+) -> bool:
     """Train in this process; return whether the run came to its end.
 
     Args:
@@ -23,6 +32,7 @@ def run(plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None]
         emit: takes events.
         stopping: called with False at the first Ctrl-C or SIGTERM, after which training ends with a checkpoint,
             and with True at the second, which ends it at once, or where it hangs; and with the exit code.
+        elsewhere: where the run is kept; None: in its folder.
     """
     folder.logs.mkdir(parents=True, exist_ok=True)
     interrupts = Interrupts(stopping, sys.exit)
@@ -46,6 +56,7 @@ def run(plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None]
                 stop_requested=lambda: interrupts.requested,
                 device=pick_device(0),
                 pulse=watch.pulse,
+                elsewhere=elsewhere,
             )
             world.tell("phase", name="torch and DALI imported")
             return train(plan, folder, world).finished

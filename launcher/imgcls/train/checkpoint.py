@@ -19,6 +19,7 @@ from imgcls.run_folder import read_json, write_whole
 from imgcls.train.groups import Groups
 from imgcls.train.sharded import all_divided
 from imgcls.train.snapshot import Snapshot, copied, divide_state, join_state, take_part, tensors_of
+from imgcls.train.world import Elsewhere
 from imgcls.train.writer import Writer
 
 _PREFIX = "step-"
@@ -74,6 +75,7 @@ class Checkpoints:
         note: takes a message when they can be written again.
         before: called before each write; where it raises OSError the checkpoint is not written either.
         wait: seconds for which :meth:`finish` waits for storage.
+        elsewhere: where each checkpoint is taken before ``latest`` names it; None: nowhere.
     """
 
     def __init__(
@@ -84,12 +86,14 @@ class Checkpoints:
         note: Callable[[str], None] = lambda _text: None,
         before: Callable[[], None] = lambda: None,
         wait: float = 300.0,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.folder = folder
         self.keep = keep
         self.warn = warn
         self.before = before
         self.wait = wait
+        self.elsewhere = elsewhere
         self._writer = Writer(self._write, warn, note)
         self._is_made = False
         self._gave_up = False
@@ -142,11 +146,18 @@ class Checkpoints:
         self._gave_up = failure is not None
         if failure is not None:
             raise StorageError(
-                f"{self.folder}: the last checkpoint could not be written within {self.wait:g} s: {failure}\n"
+                f"{self._where()}: the last checkpoint could not be written within {self.wait:g} s: {failure}\n"
                 f"{self._kept()}; free space or mend the storage, then give the same command again"
             )
 
+    def _where(self) -> str:
+        return str(self.folder) if self.elsewhere is None else self.elsewhere.name
+
     def _kept(self) -> str:
+        if self.elsewhere is not None:
+            newest = self.elsewhere.newest()
+            before = "what was written there before is kept" if newest is None else f"{newest} is kept there"
+            return f"{before}, and the checkpoint itself on this host's disk, in {self.folder}"
         try:
             steps = self.steps()
         except OSError:
@@ -167,6 +178,9 @@ class Checkpoints:
         self._make_folder()
         if not snapshot.is_placed:
             self._place(snapshot)
+        if self.elsewhere is not None:
+            self._tidy(snapshot.best)  # now: while the place is away, checkpoints would pile up here
+            self.elsewhere.publish()
         write_whole(self.folder / _LATEST, self.path(snapshot.step).name)
         self._tidy(snapshot.best)
 

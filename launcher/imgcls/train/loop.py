@@ -113,6 +113,7 @@ class Run:
             self._note,
             before=self.journal.flush,
             wait=plan.checkpoint.wait_seconds,
+            elsewhere=world.elsewhere,
         )
         found = self._newest_checkpoint()
         if found < 0:
@@ -220,6 +221,8 @@ class Run:
             self.journal.finish(self.plan.checkpoint.wait_seconds)
         if not stopped and self.world.leads:
             self._in_time(lambda: write_whole(self.folder.result, result_of(self)), self.folder.result)
+        if self.world.leads and self.world.elsewhere is not None:
+            self._in_time(self.world.elsewhere.publish, self.world.elsewhere.name)
         self.world.wait()
         self.world.tell("stopped" if stopped else "finished", step=self.state.step)
         return Outcome(not stopped, self.state.step)
@@ -396,6 +399,6 @@ class Run:
         if self.world.leads:
             self.checkpoints.finish()
 
-    def _in_time(self, write: Callable[[], None], file: Path) -> None:
+    def _in_time(self, write: Callable[[], None], file: Path | str) -> None:
         """Write a file of the run, waiting for storage as long as the recipe says."""
         until_it_works(write, self.plan.checkpoint.wait_seconds, str(file))

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -21,6 +21,26 @@ def _unwatched(_step: int, _doing: str) -> None:
     pass
 
 
+class Elsewhere(Protocol):
+    """Where a run is kept, if that is not the folder that it is trained in. Used on rank 0.
+
+    Attributes:
+        name: of the place, for a message.
+    """
+
+    name: str
+
+    def publish(self) -> None:
+        """Take there what has changed in the run's folder; what is there can be continued from at every moment.
+
+        Raises:
+            OSError: the place fails.
+        """
+
+    def newest(self) -> str | None:
+        """Return the name of the newest checkpoint there; None: there is none, or it is not known."""
+
+
 @dataclass(frozen=True)
 class World:
     """This process's place, and what it does together with the others.
@@ -34,6 +54,7 @@ class World:
         device: of this process's tensors.
         pulse: is told, at each change, how many updates have been made and what this process does now; cheap.
         notice: returns, once, what the user should know and what wants a checkpoint at the next look; cheap.
+        elsewhere: where the run is kept; None: in its folder.
     """
 
     rank: int = 0
@@ -44,6 +65,7 @@ class World:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     pulse: Callable[[int, str], None] = _unwatched
     notice: Callable[[], str] = str
+    elsewhere: Elsewhere | None = None
 
     @property
     def leads(self) -> bool:
