@@ -44,6 +44,15 @@ def code(modules: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return found
 
 
+def python_code(modules: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the SHA-256 of the Python files of each package, the same for an editable install and a wheel's.
+
+    Args:
+        modules: package -> top-level modules.
+    """
+    return {name: _digest(_python_files(tops)) for name, tops in modules.items()}
+
+
 def _is_editable(package: Distribution) -> bool:
     try:
         return bool(json.loads(package.read_text("direct_url.json") or "{}")["dir_info"]["editable"])

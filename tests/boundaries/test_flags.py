@@ -32,6 +32,7 @@ COMMANDS = {
     "parity": ["RECIPE", "--set", "--storage", "--images", "--weights"],
     "bench": [],
     "bench data": ["RECIPE", "--set", "--storage", "--seconds"],
+    "doctor": ["RECIPE", "--set", "--workers", "--address", "--storage", "--json"],
     "evaluate": [
         "RUN_OR_CHECKPOINT", "--data", "--set", "--split", "--json", "--force", "--batch-size", "--all-classes",
     ],
@@ -41,6 +42,15 @@ COMMANDS = {
     "lr-find": ["RECIPE", "--set", "--storage", "--steps", "--from", "--to", "--out", "--force"],
     "export": ["RUN_OR_CHECKPOINT", "--to", "--out", "--force", "--batch-size"],
     "average": ["RUN", "--last", "--steps", "--statistics", "--out", "--force"],
+    "submit": [
+        "RECIPE", "--set", "--address", "--workers", "--cpus-per-worker", "--name", "--storage", "--include",
+        "--detach", "--plain",
+    ],
+    "jobs": ["--address", "--json"],
+    "logs": ["JOB", "--address", "-f/--follow", "--plain"],
+    "status": ["JOB", "--address", "--json"],
+    "stop": ["JOB", "--address"],
+    "fetch": ["JOB", "--address", "--out"],
     "plugins": ["--json"],
     "models": ["[WHAT]...", "--sort", "--json", "--batch-size", "--depth"],
     "datasets": COMPONENTS,
@@ -51,6 +61,12 @@ COMMANDS = {
     "trackers": COMPONENTS,
     "callbacks": COMPONENTS,
     "clusters": COMPONENTS,
+    "cluster": [],
+    "cluster render": [
+        "KIND", "RECIPE", "--set", "--workers", "--cpus-per-worker", "--gpus-per-worker", "--name", "--storage", "--option",
+    ],
+    "cluster image": [],
+    "cluster wait": ["NODES", "--address", "--seconds"],
     "plan": [
         "RECIPE", "--set", "--workers", "--bandwidth", "--latency", "--workers-per-host", "--host-bandwidth",
         "--input-speed", "--speed", "--measure", "--seconds", "--measurements", "--json",

@@ -135,8 +135,15 @@ def test_the_command_line_imports_only_click_and_itself_at_the_top():
 
 # room -> what it must not import: the arrows cli -> on_ray -> train -> data, and recipe, plan, component below all
 ABOVE = {
-    "imgcls.data": ("imgcls.train", "imgcls.on_ray", "imgcls.cli", "imgcls.report", "imgcls.run_folder"),
-    "imgcls.train": ("imgcls.on_ray", "imgcls.cli", "imgcls.plugins", "imgcls.hookspecs"),
+    "imgcls.data": (
+        "imgcls.train",
+        "imgcls.on_ray",
+        "imgcls.storage",
+        "imgcls.cli",
+        "imgcls.report",
+        "imgcls.run_folder",
+    ),
+    "imgcls.train": ("imgcls.on_ray", "imgcls.storage", "imgcls.cli", "imgcls.plugins", "imgcls.hookspecs"),
     "imgcls.on_ray": ("imgcls.cli",),
     "imgcls.recipe": ("imgcls.data", "imgcls.train", "imgcls.on_ray", "imgcls.cli", "imgcls.report"),
     "imgcls.plan": (
@@ -164,8 +171,17 @@ ABOVE = {
         "imgcls.cli",
     ),
     "imgcls.run_folder": ("imgcls.recipe", "imgcls.plan", "imgcls.data", "imgcls.train", "imgcls.on_ray"),
+    "imgcls.storage": (
+        "imgcls.recipe",
+        "imgcls.data",
+        "imgcls.train",
+        "imgcls.on_ray",
+        "imgcls.cli",
+        "imgcls.report",
+    ),
     "imgcls.prove": ("imgcls.cli", "imgcls.train", "imgcls.data", "imgcls.recipe"),
     "imgcls.tuning": ("imgcls.train", "imgcls.on_ray", "imgcls.cli", "imgcls.report"),
+    "imgcls.doctor": ("imgcls.cli", "imgcls.train", "imgcls.on_ray", "imgcls.report"),
     "imgcls.lock": ("imgcls.cli", "imgcls.train", "imgcls.on_ray"),
     "imgcls.report": (
         "imgcls.recipe",
@@ -255,6 +271,11 @@ def test_listing_what_is_there_imports_no_framework(words):
 @pytest.mark.parametrize("words", [("recipe", "check", "imagenet_resnet50"), ("recipe", "show", "digits_lenet")])
 def test_reading_a_recipe_imports_no_framework(words):
     assert imported_by(*words) & {"torch", "ray", "nvidia", "sklearn"} == set()
+
+
+def test_doctor_on_this_machine_imports_no_framework(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert imported_by("doctor") & {"torch", "ray", "nvidia", "sklearn"} == set()
 
 
 def test_a_worker_without_ray_looks_for_no_plugins():

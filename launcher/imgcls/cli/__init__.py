@@ -9,6 +9,7 @@ from imgcls.cli.average import average
 from imgcls.cli.bench import bench
 from imgcls.cli.components import component_commands
 from imgcls.cli.data import data
+from imgcls.cli.doctor import doctor
 from imgcls.cli.evaluate import evaluate
 from imgcls.cli.export import export
 from imgcls.cli.launch import launch
@@ -59,6 +60,7 @@ for command in (
     parity,
     lr_find,
     bench,
+    doctor,
     plugins,
     models,
     evaluate,
