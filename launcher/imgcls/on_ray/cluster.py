@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from imgcls.errors import UserError
+from imgcls.errors import UserError, WorkerError
 from imgcls.on_ray.processes import guarded
 from imgcls.on_ray.resources import Node
 from imgcls.recipe.schema import Workers
@@ -28,9 +28,12 @@ _SETTINGS = {
 # a process more, of no use on a cluster of our own; elsewhere it is how a node's end is known beforehand
 _UNWATCHED = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 _WATCHED = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1", "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "1"}
+# where the head ends, Ray would abort this process after 60 s; a launch goes on, see imgcls.on_ray.rejoin
+_OUTLAST = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
 _ROOM = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"  # seconds that workers wait for room
 _PATIENT = "300"
 _ELASTIC = "5"  # then the nodes are counted again: one of them may have died a moment ago
+_LATE = "timed out during startup"  # what ray.init says then
 _OBJECT_STORE = 100_000_000  # bytes; nothing large passes through it
 # Linux allows the path of a socket 107 bytes; Ray's lie so deep below its temporary folder
 _SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{process}/sockets/plasma_store"
@@ -51,7 +54,8 @@ def own(folder: RunFolder, workers: Workers) -> Iterator[None]:
             # takes a second of CPU, while starting Ray is mostly waiting
             ahead = threading.Thread(target=_import_ray_train, daemon=True)
             ahead.start()
-            ray.init(
+            begin = partial(
+                ray.init,
                 address="local",  # never by accident the cluster of a stray RAY_ADDRESS
                 num_cpus=len(os.sched_getaffinity(0)),
                 include_dashboard=False,
@@ -59,6 +63,7 @@ def own(folder: RunFolder, workers: Workers) -> Iterator[None]:
                 logging_level="WARNING",
                 object_store_memory=_OBJECT_STORE,
             )
+            in_time(begin)
         node = ray._private.worker._global_node
         # ray.shutdown would send SIGTERM first and wait for what does not hear it
         node.kill_all_processes = partial(_kill_all, node.kill_all_processes)
@@ -68,6 +73,27 @@ def own(folder: RunFolder, workers: Workers) -> Iterator[None]:
         ahead.join()
         print(f"logs of Ray's own processes: {session}/logs", flush=True)
         yield
+
+
+def in_time(begin: Callable[[], Any]) -> None:
+    """Start Ray, once more where it takes longer than Ray itself allows: on a machine that is very busy.
+
+    Raises:
+        WorkerError: it did the second time, too.
+    """
+    for is_last in (False, True):
+        try:
+            begin()
+        except Exception as error:
+            if _LATE not in str(error):  # of no class of its own
+                raise
+            if is_last:
+                raise WorkerError(
+                    "Ray did not start on this machine within 30 s, twice: the machine is too busy, or short of "
+                    "memory; give the same command again later"
+                ) from None
+        else:
+            return
 
 
 @contextmanager
@@ -86,11 +112,12 @@ def joined(folder: RunFolder, workers: Workers, address: str, everywhere: bool =
     """
     # ours is to say which cluster it is: an address in the environment would go before it
     os.environ.pop("RAY_ADDRESS", None)
+    os.environ.update({} if everywhere else _OUTLAST)
     _set({**_SETTINGS, **_WATCHED}, workers)
     with _quiet(folder.logs / "ray.log"), ExitStack() as ending:
         import ray
 
-        _check_admission(address)
+        check_admission(address)
         ending.callback(ray.shutdown)
         try:
             with _deaf_to_sigterm():
@@ -124,8 +151,27 @@ def _set(settings: dict[str, str], workers: Workers) -> None:
     os.environ.update({k: v for k, v in {**settings, **room}.items() if k not in os.environ})
 
 
-def _check_admission(address: str) -> None:
-    """See that the cluster takes our token, and has a node here: Ray would try for long, and not say why."""
+def is_gone(address: str) -> bool:
+    """Whether the cluster that this process has joined is there no longer, or only another in its place."""
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    from imgcls.on_ray.address import reachable
+
+    mine = ray.get_runtime_context().get_node_id()
+    try:
+        infos: dict[Any, Any] = GcsClient(address=reachable(address)).get_all_node_info(timeout=10)
+    except Exception:  # noqa: BLE001 (whatever it is that keeps us from asking)
+        return True
+    return not any(node.hex() == mine and info.state == info.ALIVE for node, info in infos.items())
+
+
+def check_admission(address: str) -> None:
+    """See that the cluster takes our token, and has a node here: Ray would try for long, and not say why.
+
+    Raises:
+        UserError: it does not, or has none.
+    """
     from ray._private.services import find_node_ids
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError, RpcError

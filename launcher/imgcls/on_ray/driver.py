@@ -4,13 +4,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
+from imgcls.errors import UserError
 from imgcls.interrupts import Interrupts, Stopping, handled
 from imgcls.on_ray import cluster
+from imgcls.on_ray.fence import supersede
 from imgcls.on_ray.fitting import Job, own_errors, raise_worker_errors, trainer
+from imgcls.on_ray.home import home
 from imgcls.on_ray.lookout import Lookout
 from imgcls.on_ray.processes import kill_descendants
+from imgcls.on_ray.rejoin import Following, wait_until_back
 from imgcls.on_ray.resources import cpus_on
 from imgcls.on_ray.room import Room
 from imgcls.plan import Plan
@@ -46,15 +51,57 @@ def run(
             fewer workers fit than the run goes on with.
         WorkerError: a worker had another error, or died more often than the recipe allows.
     """
-    workers = plan.workers
-    ray_for_it = cluster.own(folder, workers) if address is None else cluster.joined(folder, workers, address)
     interrupts = Interrupts(stopping, _end_at_once, folder.ask_to_stop)
-    with handled(interrupts), ray_for_it:
-        # Ray's driver half; importing it here kept the cluster's start from waiting for it
-        emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
-        if address is not None:
-            cpus = cpus_on(cluster.nodes(), workers)
-        return _follow(Job(plan, folder, cpus, address is not None), emit, interrupts)
+    following = Following(folder, address, EventFollower(folder.events), emit, interrupts)
+    with handled(interrupts):
+        with _ray(plan, following):
+            # Ray's driver half; importing it here kept the cluster's start from waiting for it
+            emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
+            if address is not None:
+                cpus = cpus_on(cluster.nodes(), plan.workers)
+                _examine(plan, folder, cpus, emit, interrupts)
+            finished = _train(plan, cpus, following)
+        while finished is None:
+            finished = _train_again(plan, cpus, following)
+    return finished
+
+
+def _ray(plan: Plan, following: Following) -> AbstractContextManager[None]:
+    if following.address is None:
+        return cluster.own(following.folder, plan.workers)
+    supersede(following.folder)
+    return cluster.joined(following.folder, plan.workers, following.address)
+
+
+def _train(plan: Plan, cpus: float, following: Following) -> bool | None:
+    shared = following.address is not None
+    with home(following.folder, shared=shared) as ours:
+        return _follow(Job(plan, following.folder, cpus, shared, home=ours), following)
+
+
+def _train_again(plan: Plan, cpus: float, following: Following) -> bool | None:
+    """Wait for the cluster, and go on there; None: it is gone once more."""
+    last = wait_until_back(following)
+    if last in ("finished", "stopped"):
+        return last == "finished"
+    with ExitStack() as joined:
+        try:
+            joined.enter_context(_ray(plan, following))
+        except UserError:  # what was true a moment ago
+            return None
+        return _train(plan, cpus, following)
+
+
+def _examine(
+    plan: Plan, folder: RunFolder, cpus: float, emit: Callable[[Mapping[str, Any]], None], interrupts: Interrupts
+) -> None:
+    from imgcls.on_ray.examine_before import Interrupted, examine_before
+
+    try:
+        examine_before(plan, folder, cpus, emit, lambda: interrupts.requested)
+    except Interrupted:
+        interrupts.end_at_once()
+    emit({"kind": "phase", "time": time.time(), "name": "nodes examined"})
 
 
 def _end_at_once(code: int) -> None:
@@ -63,11 +110,15 @@ def _end_at_once(code: int) -> None:
     os._exit(code)
 
 
-def _follow(job: Job, emit: Callable[[Mapping[str, Any]], None], interrupts: Interrupts) -> bool:
-    """Run the trainer in a thread, so that Ctrl-C reaches our handler, and pass events on until it ends."""
+def _follow(job: Job, following: Following) -> bool | None:
+    """Run the trainer in a thread, so that Ctrl-C reaches our handler, and pass events on until it ends.
+
+    Returns:
+        Whether the run came to its end; None: the cluster is gone.
+    """
+    emit, interrupts, address = following.emit, following.interrupts, following.address
     failure: list[BaseException] = []
     trainer = threading.Thread(target=_fit, args=(job, failure), daemon=True)
-    follower = EventFollower(job.folder.events)
     lookout = Lookout(job.folder, emit)
     room = Room(job.plan.workers, job.cpus, cluster.nodes, emit) if job.shared else None
     last, begun = "", False
@@ -75,10 +126,11 @@ def _follow(job: Job, emit: Callable[[Mapping[str, Any]], None], interrupts: Int
     deadline: float | None = None
     while True:
         ended = not trainer.is_alive()
-        for event in follower.new():
+        for event in following.follower.new():
             emit(lookout.heard(event))
             last = str(event["kind"])
-            begun = begun or last == "run"
+            # after a failure there is nothing to save until the workers have begun again
+            begun = last == "run" or (begun and last != "failure")
             if room is not None:
                 room.heard(event)
         lookout.look()
@@ -93,6 +145,8 @@ def _follow(job: Job, emit: Callable[[Mapping[str, Any]], None], interrupts: Int
         if deadline is None and own_errors(job.folder):
             deadline = time.monotonic() + _GRACE
         time.sleep(_POLL)
+    if failure and address is not None and not own_errors(job.folder) and cluster.is_gone(address):
+        return True if last == "finished" else None
     raise_worker_errors(job, failure)
     return last == "finished"
 

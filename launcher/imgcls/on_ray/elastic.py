@@ -8,11 +8,14 @@ from ray.train.v2._internal.execution.scaling_policy import NoopDecision, Resize
 from ray.train.v2._internal.execution.scaling_policy.elastic import ElasticScalingPolicy
 
 from imgcls.on_ray.drain import draining
+from imgcls.on_ray.reach import Address, Reach
 from imgcls.on_ray.resources import Node, fitting
 from imgcls.on_ray.saving import Request
+from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder
 
 _PATIENCE = 5.0  # seconds
+_GONE = 10.0  # seconds without an answer, after which a node's workers are given up
 
 
 class FreshlyCounted(ElasticScalingPolicy):
@@ -20,7 +23,8 @@ class FreshlyCounted(ElasticScalingPolicy):
 
     Ray's own count is up to 20 s old. It would start workers on a node that has just died, and wait for it.
     Where there is room for more, Ray would end the workers at once, and what they did since their last checkpoint
-    would be done again.
+    would be done again. A node that is cut off Ray takes for alive for a minute, with its usual settings: the
+    others would wait for its workers meanwhile, and new ones would be started there.
 
     Args:
         scaling_config: Ray's, with the fewest and the most workers.
@@ -29,7 +33,18 @@ class FreshlyCounted(ElasticScalingPolicy):
 
     def __init__(self, scaling_config: Any, folder: RunFolder) -> None:
         super().__init__(scaling_config)
+        self._folder = folder
         self._request = Request(folder)
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        """Begin to look after the nodes: here, for a policy travels to the controller, and threads do not."""
+        super().after_controller_start(train_run_context)
+        self._reach = Reach(_others).start()
+
+    def on_controller_start_worker_group(self, *, scaling_config: Any, num_workers: int) -> dict[str, str] | None:  # noqa: ARG002
+        """Return what keeps workers off nodes that do not answer."""
+        away = self._reach.unreliable()
+        return {ray._raylet.RAY_NODE_ID_KEY: f"!in({','.join(sorted(away))})"} if away else None
 
     def make_decision_for_non_running_worker_group(self) -> Any:
         """Start as many workers as there is room for."""
@@ -38,7 +53,13 @@ class FreshlyCounted(ElasticScalingPolicy):
         return super().make_decision_for_non_running_worker_group()
 
     def make_decision_for_running_worker_group(self, worker_group_state: Any, worker_group_status: Any) -> Any:
-        """Ask for a checkpoint where there is room for another number of workers, and then start those."""
+        """Go on without nodes that do not answer.
+
+        Where there is room for another number of workers, ask for a checkpoint, and then start those.
+        """
+        lost = {worker.metadata.node_id for worker in worker_group_state.workers} & self._reach.silent(_GONE)
+        if lost:
+            return self._without(lost)
         if self._request.pending:
             self._maybe_send_resource_request()
             if not self._request.is_granted or not self._withdrawn():
@@ -54,6 +75,19 @@ class FreshlyCounted(ElasticScalingPolicy):
         except OSError as error:
             print(f"no checkpoint can be asked for now: {error}", flush=True)
         return NoopDecision()
+
+    def _without(self, lost: set[str]) -> Any:
+        """Start what fits on the nodes that answer, at once: the workers wait for those that are lost."""
+        found = self._get_reserved_resources()
+        count = 0 if found is None else self._count_possible_workers(found)
+        if count < self.scaling_config.min_workers:
+            return NoopDecision()
+        if self._request.pending:
+            self._withdrawn()
+        hosts = ", ".join(sorted(host for node, (host, _) in _others().items() if node in lost)) or "a node"
+        text = f"{hosts} has not answered for {_GONE:.0f} s; starting again from the last checkpoint on the others"
+        EventFile(self._folder.events).tell("failure", text=text)
+        return self._get_resize_decision(count)
 
     def _withdrawn(self) -> bool:
         """Ask for no checkpoint any longer; return whether the storage has taken that."""
@@ -74,7 +108,8 @@ class FreshlyCounted(ElasticScalingPolicy):
         except Exception as error:  # noqa: BLE001 (of any kind: it is asked again a moment later)
             print(f"the nodes cannot be counted now: {error}", flush=True)
             return None
-        return {node: has for node, has in found.items() if node not in leaving}
+        absent = leaving | self._reach.unreliable()
+        return {node: has for node, has in found.items() if node not in absent}
 
     def _count_possible_workers(self, reserved_resources: Any) -> int:
         """Return how many workers fit; Ray's own count loses some to rounding of fractions of a CPU."""
@@ -82,6 +117,13 @@ class FreshlyCounted(ElasticScalingPolicy):
         nodes = [Node(float(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in reserved_resources.values()]
         count = fitting(nodes, need["CPU"], with_gpu=need.get("GPU", 0) > 0)
         return min(count, self.scaling_config.max_workers)
+
+
+def _others() -> dict[str, Address]:
+    """Return where the raylets of the other nodes that Ray takes for alive listen."""
+    mine = ray.get_runtime_context().get_node_id()
+    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != mine]
+    return {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
 
 
 def _described(count: int) -> str:
