@@ -2,8 +2,8 @@
 
 A plugin is a module under the entry-point group ``imgcls``. Each hook is called without arguments and, but for
 ``imgcls_commands``, returns :class:`imgcls.Component` objects; its body imports what it needs. The module itself
-imports only ``imgcls``, click and the standard library, because listing plugins must not import torch. What is said
-below of ``build`` is the signature of the callable that ``Component.build`` names; it runs in the worker.
+imports only ``imgcls``, click and the standard library, because listing plugins must not import torch. What is
+said below of ``build`` is the signature of the callable that ``Component.build`` names; it runs in the worker.
 """
 
 from collections.abc import Iterable
