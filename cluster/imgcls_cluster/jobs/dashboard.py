@@ -12,7 +12,10 @@ from imgcls.errors import UserError
 
 _PATIENCE = 5.0  # seconds for an answer
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
-_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file that holds the cluster's token"  # noqa: S105
+_TOKEN = (
+    "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file that holds the cluster's token (on its head "  # noqa: S105
+    "~/.ray/auth_token, where nothing else was said)"
+)
 _EXAMPLE = "http://HOST:8265, as `ray start --head` prints it"
 _CONTROL_STORE = 6379
 # what Ray's client would take in the place of the address that it is given

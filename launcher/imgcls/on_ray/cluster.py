@@ -38,7 +38,10 @@ _OBJECT_STORE = 100_000_000  # bytes; nothing large passes through it
 # Linux allows the path of a socket 107 bytes; Ray's lie so deep below its temporary folder
 _SOCKET = "/ray/session_2026-01-01_00-00-00_000000_{process}/sockets/plasma_store"
 _LONGEST_SOCKET = 107
-_TOKEN = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file that holds the cluster's token"  # noqa: S105
+_TOKEN = (
+    "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the file that holds the cluster's token (on its head "  # noqa: S105
+    "~/.ray/auth_token, where nothing else was said)"
+)
 
 
 @contextmanager
