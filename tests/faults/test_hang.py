@@ -11,6 +11,8 @@ from tests.faults import hanging
 from tests.faults.processes import Launch, assert_same_end, imgcls
 from tests.faults.recipes import EVERY, STEPS, small_steps
 
+pytestmark = pytest.mark.alone  # what is kept waiting by others looks like what hangs
+
 _AFTER = 6  # seconds; a step takes some hundredths, on a busy machine some tenths
 
 

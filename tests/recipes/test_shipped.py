@@ -187,6 +187,7 @@ def test_a_recipe_of_imagenet_trains_for_an_epoch_on_a_small_folder_of_its_shape
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_imagenet_trains_on_sixteen_workers_on_a_small_machine(tmp_path):
     _ilsvrc(tmp_path / "small", train=12, validation=3)
