@@ -25,6 +25,7 @@ _RAY = str(Path(sys.executable).with_name("ray"))
 _LIMIT = 180.0  # seconds for a node to start
 _OWNERS = re.compile(r"\b(?:imgcls-|ib|iv)(\d+)\b")
 PORT = 6379  # every host has all ports for itself
+_MOST = 9  # hosts of a cluster
 
 
 @functools.cache  # removes all hosts there are
@@ -118,9 +119,11 @@ class Host:
             ["route", "add", "default", "via", f"{network}.254"],
         ):
             _ip("-netns", self._namespace, *words)
-        # as on Debian: the host's own name is an address that no other host can reach
+        # as on Debian: the host's own name is an address that no other host can reach. The addresses have names, as
+        # a name server has them: where it does not answer, each connection of torch's waits for 10 s
+        named = "".join(f"{network}.{other} host{other}.cluster\n" for other in range(1, _MOST + 1))
         hosts = folder / f"hosts-{number}"
-        hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n")
+        hosts.write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n{named}")
         script = f"hostname {self.name} && mount --bind {hosts} /etc/hosts"
         script += f" && mount -t tmpfs none {private}" if private else ""
         command = ["ip", "netns", "exec", self._namespace, "unshare", "--uts", "sh", "-ec"]

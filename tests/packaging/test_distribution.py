@@ -70,6 +70,7 @@ def test_the_wheel_has_recipes_licence_types_and_only_imgcls_packages(wheel):
     shipped = {path.name for path in (ROOT / "recipes").glob("*.toml")}
     assert len(shipped) >= 4
     assert {name.partition("/")[2] for name in names if name.startswith("imgcls_recipes/")} >= shipped
+    assert {"imgcls_cluster/render/slurm.sh", "imgcls_cluster/render/Dockerfile"} <= set(names)
     assert "imgcls/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert all(name.startswith("imgcls") for name in names)
