@@ -2,7 +2,7 @@
 
 import difflib
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -141,7 +141,7 @@ class Jobs:
         with self._explained():
             self._client.delete_job(name)
 
-    async def tail(self, name: str) -> AsyncGenerator[str, None]:
+    async def tail(self, name: str) -> AsyncIterator[str]:
         """Yield what a job prints, from the beginning, in pieces that end anywhere.
 
         Raises:

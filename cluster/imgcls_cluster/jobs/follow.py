@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from imgcls.errors import UserError
@@ -120,11 +120,9 @@ async def _follow(jobs: Jobs, name: str, shown: Shown, say: Callable[[str], None
     read, began = 0, (await _asked(jobs, name, say)).started
     while True:
         with suppress(Unreachable):  # what it means, the next question finds out
-            # closed here whatever ends it: Python would do it too late
-            async with aclosing(jobs.tail(name)) as pieces, aclosing(_from(pieces, read)) as new:
-                async for piece in new:
-                    read += len(piece)
-                    shown.take(piece)
+            async for piece in _from(jobs.tail(name), read):
+                read += len(piece)
+                shown.take(piece)
         job = await _asked(jobs, name, say)
         if job.started != began:  # a head that was started anew counts its jobs anew
             raise Lost(_forgotten(jobs, name))
@@ -145,7 +143,7 @@ def _forgotten(jobs: Jobs, name: str) -> str:
     )
 
 
-async def _from(pieces: AsyncGenerator[str, None], read: int) -> AsyncGenerator[str]:
+async def _from(pieces: AsyncIterator[str], read: int) -> AsyncGenerator[str]:
     """Leave out what was read before: the log comes from its beginning each time."""
     async for piece in pieces:
         if len(piece) > read:

@@ -23,6 +23,8 @@ from imgcls.report.events import EventFollower
 from imgcls.run_folder import RunFolder
 
 _POLL = 0.05  # seconds between looks at the event file
+_RETURN = 120.0  # seconds that the nodes of a run that goes on have to come back
+_LOOK = 1.0  # seconds between looks at them
 _GRACE = 15.0  # seconds for the other workers to end after one had an error
 
 
@@ -58,7 +60,7 @@ def run(
             # Ray's driver half; importing it here kept the cluster's start from waiting for it
             emit({"kind": "phase", "time": time.time(), "name": "Ray started"})
             if address is not None:
-                cpus = cpus_on(cluster.nodes(), plan.workers)
+                cpus = _cpus_there(plan, folder, emit, interrupts)
                 _examine(plan, folder, cpus, emit, interrupts)
             finished = _train(plan, cpus, following)
         while finished is None:
@@ -90,6 +92,34 @@ def _train_again(plan: Plan, cpus: float, following: Following) -> bool | None:
         except UserError:  # what was true a moment ago
             return None
         return _train(plan, cpus, following)
+
+
+def _cpus_there(
+    plan: Plan, folder: RunFolder, emit: Callable[[Mapping[str, Any]], None], interrupts: Interrupts
+) -> float:
+    """Return the CPUs of each worker on a cluster.
+
+    A run that goes on has had its nodes: where they are too few now, as after the start of a new head, they are
+    waited for.
+
+    Raises:
+        UserError: too few workers fit.
+    """
+    end = time.monotonic() + (_RETURN if folder.has_work else 0.0)
+    told = False
+    while True:
+        try:
+            return cpus_on(cluster.nodes(), plan.workers)
+        except UserError as error:
+            if time.monotonic() >= end:
+                raise
+            if not told:
+                text = f"{error}; waiting up to {_RETURN:.0f} s for nodes that come back"
+                emit({"kind": "note", "time": time.time(), "text": text})
+                told = True
+        if interrupts.requested:
+            interrupts.end_at_once()
+        time.sleep(_LOOK)
 
 
 def _examine(
