@@ -143,7 +143,7 @@ def _forgotten(jobs: Jobs, name: str) -> str:
     )
 
 
-async def _from(pieces: AsyncIterator[str], read: int) -> AsyncGenerator[str]:
+async def _from(pieces: AsyncIterator[str], read: int) -> AsyncIterator[str]:
     """Leave out what was read before: the log comes from its beginning each time."""
     async for piece in pieces:
         if len(piece) > read:
