@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from imgcls.errors import UserError
 from imgcls.run_folder import read_json, write_whole
+from imgcls.storage.files import write_bytes
 from imgcls_cluster.jobs.job import Job
 from imgcls_cluster.jobs.sources import Source
 
@@ -50,7 +50,7 @@ def fetch(job: Job, source: Source, out: Path, known: dict[str, str]) -> Fetched
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            _write(out / name, data)
+            write_bytes(out / name, data)
         record = {"job": job.name, "folder": job.about.folder, "files": {**known, **sums}}
         write_whole(out / _RECORD, json.dumps(record, indent=1))
     except OSError as error:
@@ -100,16 +100,6 @@ def _refuse_changed(out: Path, sums: dict[str, str], known: dict[str, str]) -> N
                 raise UserError(
                     f"{out / name} was changed after it was fetched; nothing was written; give another --out"
                 )
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _verified(out: Path, names: list[str]) -> list[str]:
