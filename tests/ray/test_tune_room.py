@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from ray._private.authentication_test_utils import reset_auth_token_state
 from tests.faults.processes import _link, _pids, _running
 from tests.faults.ray_nodes import cluster as nodes_of
 
@@ -40,10 +41,12 @@ def place(request, tmp_path_factory):
     (folder / "digits_lenet.toml").write_text(shipped.read_text())
     (folder / "long.toml").write_text(_RECIPE % _cpus())
     # what it sets for Ray is not for the clusters of tests that come later
-    # a process keeps the first token that it was given: the same for both
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef"}
-    with patch.dict(os.environ, token), _ray(RunFolder(folder / "search"), folder, dashboard=request.param):
-        yield folder
+    with patch.dict(os.environ, token):
+        # a process keeps the first token that it was given, and a test before may have given it another
+        reset_auth_token_state()
+        with _ray(RunFolder(folder / "search"), folder, dashboard=request.param):
+            yield folder
 
 
 @contextmanager
