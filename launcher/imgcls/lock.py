@@ -68,7 +68,7 @@ def make(recipe: "Recipe", plan: "Plan") -> Lock:
 
     # what the recipe is expected to reach says nothing of one that the command line changed
     told = replace(recipe, expect=None) if recipe.overridden else recipe
-    modules = _modules(plan)
+    modules = modules_of(plan)
     teacher = None if plan.distill is None else plan.distill.weights
     return Lock(
         recipe=to_toml(told),
@@ -185,7 +185,7 @@ def _rows(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[t
     return [(f"{prefix}{name}", old.get(name, _GONE), new.get(name, _GONE)) for name in names]
 
 
-def _modules(plan: "Plan") -> dict[str, list[str]]:
+def modules_of(plan: "Plan") -> dict[str, list[str]]:
     """Return the packages that a plan has components of, each with its top-level modules."""
     found: dict[str, set[str]] = {OWN_DISTRIBUTION: {"imgcls"}}
     for reference in _references(plan):

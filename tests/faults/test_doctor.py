@@ -144,6 +144,18 @@ def test_a_launch_refuses_storage_that_only_the_head_sees_and_all_else_that_is_w
     assert not list(run.glob(".doctor-*"))
 
 
+def test_a_search_refuses_the_same_before_its_first_trial(nodes):
+    space = '\n[tune]\ntrials = 1\nsearch = "random"\n[tune.space]\n"optimizer.lr" = { uniform = [0.01, 0.1] }\n'
+    (nodes.folder / "search.toml").write_text((nodes.folder / "recipe.toml").read_text() + space)
+    ended = imgcls("tune", "search.toml", "--address", nodes.found.address, "--name", "search", cwd=nodes.folder)
+    assert ended.code == 2, ended
+    assert "Traceback" not in ended.err, ended
+    for what in ("there is no folder", "imgcls cannot be imported there", "DALI 2.3.0 there", "nothing was"):
+        assert what in ended.err, ended
+    assert not list((nodes.folder / "runs/search/trials").iterdir())
+    assert not list((nodes.folder / "runs/search").glob(".doctor-*"))
+
+
 def test_ctrl_c_while_nodes_are_looked_at_ends_at_once_and_leaves_nothing(nodes):
     arguments = ["launch", "recipe.toml", "--address", nodes.found.address, "--name", "left"]
     with Launch(arguments, nodes.folder, name="left") as launch:

@@ -92,6 +92,35 @@ def test_with_a_range_the_others_go_on_when_a_host_is_cut_off_and_all_do_when_it
     assert result(launch.folder)["top1"] > 85
 
 
+def test_a_host_that_is_cut_off_is_waited_for_and_the_weights_are_those_of_an_undisturbed_run(
+    site, three_on_one_host
+):
+    cut = site.hosts.workers[2]
+    with site.launch("3", "cut-fixed") as launch, cut.looked_after():
+        gate = gated.gate(launch.folder, 3, _FAULT)
+        gated.waits_at(launch, 3, _FAULT)
+        cut.host.cut()
+        began = time.monotonic()
+        gate.unlink()
+        told = f"{cut.host.address} has not answered for 10 s; workers there are waited for"
+        launch.wait_for("a word about it", lambda: told in launch.out, limit=30)
+        time.sleep(max(0.0, began + _CUT - time.monotonic()))
+        gate = gated.gate(launch.folder, 3, _FAULT + 20)
+        cut.host.mend()
+        mended = time.monotonic()
+        gated.waits_at(launch, 3, _FAULT + 20)
+        took = time.monotonic() - mended
+        launch.wait_for("a word about its return", lambda: f"{cut.host.address} answers again" in launch.out)
+        gate.unlink()
+        print(f"a host is cut off for {_CUT:.0f} s: all train on {took:.1f} s after its return")
+        ended = launch.ended()
+        launch.nothing_left(within=15)
+        assert no_workers(launch, within=15)
+    assert ended.code == 0, ended
+    assert_same_end(three_on_one_host, launch.folder)
+    _assert_each_once(launch)
+
+
 def test_ctrl_c_while_a_host_is_cut_off_ends_with_130_and_leaves_nothing(site):
     cut = site.hosts.workers[2]
     with site.launch("2..3", "interrupted") as launch, cut.looked_after():

@@ -13,6 +13,7 @@ from typing import Any
 
 from imgcls.on_ray.tuner import Search, run
 from imgcls.recipe.schema import Workers
+from imgcls.tuning.runs import flags_of, plan_of, recipe_of
 from imgcls.tuning.study import Asked, Report, Rung, Study
 
 
@@ -25,6 +26,10 @@ class Lines:
         """Print it."""
         if state in ("finished", "stopped", "failed"):
             print(number, state, why)
+
+    def line(self, text: str) -> None:
+        """Print it."""
+        print(text)
 
     def tick(self) -> None:
         """Do nothing."""
@@ -44,7 +49,10 @@ def main() -> None:
     values = json.loads(Path(sys.argv[2]).read_text())
     for each in values:
         study.add(each)
-    search = Search(study, _asked(len(values)), (), Workers(), 1, lambda _values: None)
+    asked = _asked(len(values))
+    first = recipe_of(study, flags_of(study, asked, values[0], asked.rungs[0]))
+    plan = plan_of(first, "first", study.path.parent / ".index")
+    search = Search(study, asked, (), Workers(), 1, lambda _values: None, plan)
     run(search, lambda _asked, _at_a_time, _why: Lines(), lambda _at_once, _code: None)
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -141,8 +141,12 @@ class Jobs:
         with self._explained():
             self._client.delete_job(name)
 
-    async def tail(self, name: str) -> AsyncIterator[str]:
-        """Yield what a job prints, from the beginning, in pieces that end anywhere.
+    async def tail(self, name: str, take: Callable[[str], None]) -> None:
+        """Hand on what a job prints, from the beginning, in pieces that end anywhere, until there is no more.
+
+        Args:
+            name: of the job.
+            take: is given each piece; what it raises ends this.
 
         Raises:
             Unreachable: the connection is lost.
@@ -150,16 +154,17 @@ class Jobs:
         import aiohttp
 
         url = f"{self.url}/api/jobs/{name}/logs/tail"
-        try:
-            async with (
-                aiohttp.ClientSession(headers=self._headers, trust_env=True) as session,
-                session.ws_connect(url, heartbeat=_HEARTBEAT) as socket,
-            ):
-                async for message in socket:
+        async with aiohttp.ClientSession(headers=self._headers, trust_env=True) as session:
+            with _connected():
+                socket = await session.ws_connect(url, heartbeat=_HEARTBEAT)
+            async with socket:
+                while True:
+                    with _connected():
+                        message = await socket.receive()
                     if message.type is aiohttp.WSMsgType.TEXT:
-                        yield message.data
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(str(error) or type(error).__name__) from None
+                        take(message.data)
+                    elif message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.CONTINUATION):
+                        return
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -175,6 +180,16 @@ class Jobs:
             raise Unreachable(f"{self.url} does not answer any more: {type(error).__name__}") from None
         except (RuntimeError, ValueError) as error:
             raise Failed(self.url, str(error)) from None
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    import aiohttp
+
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(str(error) or type(error).__name__) from None
 
 
 def _client(url: str) -> Any:

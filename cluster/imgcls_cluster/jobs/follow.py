@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -117,19 +117,18 @@ def follow(jobs: Jobs, name: str, shown: Shown, say: Callable[[str], None]) -> J
 
 
 async def _follow(jobs: Jobs, name: str, shown: Shown, say: Callable[[str], None]) -> Job:
-    read, began = 0, (await _asked(jobs, name, say)).started
+    unread, began = _Unread(shown.take), (await _asked(jobs, name, say)).started
     while True:
         with suppress(Unreachable):  # what it means, the next question finds out
-            async for piece in _from(jobs.tail(name), read):
-                read += len(piece)
-                shown.take(piece)
+            unread.start_over()
+            await jobs.tail(name, unread.take)
         job = await _asked(jobs, name, say)
         if job.started != began:  # a head that was started anew counts its jobs anew
             raise Lost(_forgotten(jobs, name))
         with suppress(Unreachable, Failed):  # where no connection is held, the log comes at each look
-            rest = jobs.logs(name)[read:]
-            read += len(rest)
-            shown.take(rest)
+            log = jobs.logs(name)
+            unread.start_over()
+            unread.take(log)
         if job.is_ended:
             shown.end(job)
             return job
@@ -143,12 +142,24 @@ def _forgotten(jobs: Jobs, name: str) -> str:
     )
 
 
-async def _from(pieces: AsyncIterator[str], read: int) -> AsyncIterator[str]:
-    """Leave out what was read before: the log comes from its beginning each time."""
-    async for piece in pieces:
-        if len(piece) > read:
-            yield piece[read:]
-        read = max(0, read - len(piece))
+class _Unread:
+    """Hands on what it has not before, of a log that comes from its beginning each time."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take = take
+        self._read = self._at = 0  # characters
+
+    def start_over(self) -> None:
+        """Be told that the next piece is the log's first."""
+        self._at = 0
+
+    def take(self, piece: str) -> None:
+        """Take the next piece."""
+        new = piece[max(0, self._read - self._at) :]
+        self._at += len(piece)
+        self._read = max(self._read, self._at)
+        if new:
+            self._take(new)
 
 
 async def _asked(jobs: Jobs, name: str, say: Callable[[str], None]) -> Job:

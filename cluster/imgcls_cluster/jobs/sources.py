@@ -11,6 +11,7 @@ from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 from imgcls.errors import UserError
+from imgcls.storage.places import is_address
 from imgcls_cluster.jobs import run_files
 from imgcls_cluster.jobs.client import HELPER, Jobs
 from imgcls_cluster.jobs.follow import event_of, is_rays
@@ -46,7 +47,7 @@ def source_of(jobs: Jobs, job: Job) -> Source:
     Raises:
         UserError: nowhere: they are not there, or too large for a job's output.
     """
-    if "://" in job.about.storage:
+    if is_address(job.about.storage):
         return _at_address(job.about.folder)
     folder = Path(job.about.folder)
     token = _leave_token(folder)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from imgcls.errors import UserError
+from imgcls.storage.places import is_address
 from imgcls_cluster.jobs.job import Description, Job
 from imgcls_cluster.jobs.shipment import Included, digest, included, stage, without_ignoring
 from imgcls_cluster.jobs.watching import say, watch
@@ -64,7 +65,7 @@ class Submission:
 
     def _about(self, text: str) -> Description:
         from imgcls import __version__
-        from imgcls.cli.launch import title_of
+        from imgcls.cli.launching import title_of
 
         workers = self.recipe.workers
         count = f"{workers.least}..{workers.count}" if workers.elastic else str(workers.count)
@@ -171,7 +172,7 @@ def storage_of(text: str) -> str:
         UserError: it means no place on a cluster.
     """
     found = text.removeprefix("file://").rstrip("/")
-    if "://" in found or found.startswith("/"):
+    if is_address(found) or found.startswith("/"):
         return found
     raise UserError(
         f"--storage {text}: is relative, and the cluster's nodes are elsewhere; give the folder of runs as every "

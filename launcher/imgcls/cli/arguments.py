@@ -43,7 +43,9 @@ class RunPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a folder of this host."""
-        if "://" not in str(value):
+        from imgcls.storage.places import is_address
+
+        if not is_address(str(value)):
             return super().convert(value, param, ctx)
         from imgcls.storage.reading import brought_down
 
@@ -58,7 +60,9 @@ class FolderPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the folder."""
-        if "://" in str(value):
+        from imgcls.storage.places import is_address
+
+        if is_address(str(value)):
             self.fail(f"{value}: this command needs a folder here; only launch takes an address", param, ctx)
         return super().convert(value, param, ctx)
 

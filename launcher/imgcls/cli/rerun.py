@@ -31,7 +31,8 @@ def rerun(
     though nothing else did. The same command continues a repetition that was ended.
     """
     from imgcls import lock
-    from imgcls.cli.launch import Launch, folder_name
+    from imgcls.cli.launch import folder_name
+    from imgcls.cli.launching import Launch
     from imgcls.errors import UserError
     from imgcls.run_folder import RunFolder
     from imgcls.storage.reading import is_copy

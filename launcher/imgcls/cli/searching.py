@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from types import FrameType
 
+    from imgcls.plan import Plan
     from imgcls.recipe import Recipe
     from imgcls.tuning.study import Asked, Report, Study, Trial
 
@@ -47,7 +48,7 @@ class Searching:
     def __init__(
         self, recipe: "Recipe", study: "Study", plain: bool, address: str | None, most: int | None
     ) -> None:
-        from imgcls.cli.launch import console_of
+        from imgcls.cli.launching import console_of
 
         self.recipe = recipe
         self.study = study
@@ -72,7 +73,6 @@ class Searching:
         with RunFolder(self.study.path).locked():
             asked = self._begun_before(asked)
             self._write_recipe()
-            self._plan_one(asked)
             self._search(self.study, asked)
             if not self._say_found(asked):
                 sys.exit(1)
@@ -174,12 +174,12 @@ class Searching:
 
         write_whole(self.study.recipe, to_text(self._tree()))
 
-    def _plan_one(self, asked: "Asked") -> None:
+    def _plan_one(self, study: "Study", asked: "Asked") -> "Plan":
         """Plan the recipe itself: data that is missing is said before anything is started, and indexed once."""
         from imgcls.tuning.runs import flags_of, plan_of, recipe_of
 
-        flags = flags_of(self.study, asked, {}, asked.rungs[0])
-        plan_of(recipe_of(self.study, flags), asked.recipe, self.study.path.parent / ".index")
+        flags = flags_of(study, asked, {}, asked.rungs[0])
+        return plan_of(recipe_of(study, flags), asked.recipe, study.path.parent / ".index")
 
     def _search(self, study: "Study", asked: "Asked") -> None:
         from imgcls.errors import WorkerError
@@ -193,8 +193,8 @@ class Searching:
         def check(values: Mapping[str, Any]) -> None:
             recipe_of(study, flags_of(study, asked, values, asked.rungs[0]))
 
-        workers = self.recipe.workers
-        search = tuner.Search(study, asked, self._parameters(asked), workers, self.most, check)
+        workers, plan = self.recipe.workers, self._plan_one(study, asked)
+        search = tuner.Search(study, asked, self._parameters(asked), workers, self.most, check, plan)
         try:
             tuner.run(search, self._show, self._stopping, self.address)
         except WorkerError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imgcls.doctor import machine
 from imgcls.errors import UserError
+from imgcls.storage.places import is_address
 
 _PREFIX = ".doctor-"
 _PATIENCE = 3.0  # seconds; what another host wrote may be seen later on a network's file system
@@ -47,7 +48,7 @@ def storage_probe(storage: str) -> Iterator[Probe]:
         OSError: it cannot be written from here.
     """
     storage = storage.removeprefix("file://")
-    if "://" in storage:
+    if is_address(storage):
         yield Probe(storage)
         return
     where = Path(storage).absolute()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial as RayTrial
@@ -15,13 +15,14 @@ from ray.tune.schedulers import (
     TrialScheduler,
 )
 
+from imgcls.on_ray.bound import Bound
 from imgcls.tuning.space import Choice, LogUniform, Parameter, Randint, Uniform
 from imgcls.tuning.study import Asked, Report, Study, Trial
 
 _GRACE = 3  # evaluations before the median stops a trial
 
 
-class Deciding(TrialScheduler):
+class Deciding(Bound, TrialScheduler):
     """A scheduler that a search's folder is its memory of.
 
     Ray Tune saves trials, and nothing of its schedulers. So each decision is written down when it is made. When a
@@ -45,12 +46,6 @@ class Deciding(TrialScheduler):
         self._say = say
         self._is_told = False
         self._runs: set[str] = set()  # trials that are known to run
-
-    def __deepcopy__(self, _known: Any) -> Self:
-        return self  # Ray Tune copies what it is given, and this is bound to a view and a folder
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, ("a search goes on from its own files",)  # what Ray Tune would restore it from is not read
 
     @property
     def metric(self) -> Any:

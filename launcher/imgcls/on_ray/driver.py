@@ -3,8 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from imgcls.errors import UserError
@@ -15,11 +15,13 @@ from imgcls.on_ray.fitting import Job, own_errors, raise_worker_errors, trainer
 from imgcls.on_ray.home import home
 from imgcls.on_ray.lookout import Lookout
 from imgcls.on_ray.processes import kill_descendants
+from imgcls.on_ray.reach import others
 from imgcls.on_ray.rejoin import Following, wait_until_back
 from imgcls.on_ray.resources import cpus_on
 from imgcls.on_ray.room import Room
+from imgcls.on_ray.silence import Silence
 from imgcls.plan import Plan
-from imgcls.report.events import EventFollower
+from imgcls.report.events import Event, EventFollower
 from imgcls.run_folder import RunFolder
 
 _POLL = 0.05  # seconds between looks at the event file
@@ -78,7 +80,23 @@ def _ray(plan: Plan, following: Following) -> AbstractContextManager[None]:
 def _train(plan: Plan, cpus: float, following: Following) -> bool | None:
     shared = following.address is not None
     with home(following.folder, shared=shared) as ours:
-        return _follow(Job(plan, following.folder, cpus, shared, home=ours), following)
+        job = Job(plan, following.folder, cpus, shared, home=ours)
+        with _silence(job, following.emit) as silence:
+            return _follow(job, following, silence)
+
+
+@contextmanager
+def _silence(job: Job, emit: Callable[[Event], None]) -> Iterator[Silence | None]:
+    """Look at the other nodes; None: there are none, or what a range of workers does about them tells."""
+    if not job.shared or job.plan.workers.elastic:
+        yield None
+        return
+    silence = Silence(others(), emit)
+    silence.reach.start()
+    try:
+        yield silence
+    finally:
+        silence.reach.stop()
 
 
 def _train_again(plan: Plan, cpus: float, following: Following) -> bool | None:
@@ -140,7 +158,7 @@ def _end_at_once(code: int) -> None:
     os._exit(code)
 
 
-def _follow(job: Job, following: Following) -> bool | None:
+def _follow(job: Job, following: Following, silence: Silence | None) -> bool | None:
     """Run the trainer in a thread, so that Ctrl-C reaches our handler, and pass events on until it ends.
 
     Returns:
@@ -166,6 +184,8 @@ def _follow(job: Job, following: Following) -> bool | None:
         lookout.look()
         if room is not None:
             room.look()
+        if silence is not None:
+            silence.look()
         if interrupts.requested:
             job.folder.ask_to_stop()
         if not begun and job.folder.is_stop_asked():

@@ -8,14 +8,13 @@ from ray.train.v2._internal.execution.scaling_policy import NoopDecision, Resize
 from ray.train.v2._internal.execution.scaling_policy.elastic import ElasticScalingPolicy
 
 from imgcls.on_ray.drain import draining
-from imgcls.on_ray.reach import Address, Reach
+from imgcls.on_ray.reach import GONE, Reach, others
 from imgcls.on_ray.resources import Node, fitting
 from imgcls.on_ray.saving import Request
 from imgcls.report.events import EventFile
 from imgcls.run_folder import RunFolder
 
 _PATIENCE = 5.0  # seconds
-_GONE = 10.0  # seconds without an answer, after which a node's workers are given up
 
 
 class FreshlyCounted(ElasticScalingPolicy):
@@ -39,7 +38,8 @@ class FreshlyCounted(ElasticScalingPolicy):
     def after_controller_start(self, train_run_context: Any) -> None:
         """Begin to look after the nodes: here, for a policy travels to the controller, and threads do not."""
         super().after_controller_start(train_run_context)
-        self._reach = Reach(_others).start()
+        self._others = others()
+        self._reach = Reach(self._others).start()
 
     def on_controller_start_worker_group(self, *, scaling_config: Any, num_workers: int) -> dict[str, str] | None:  # noqa: ARG002
         """Return what keeps workers off nodes that do not answer."""
@@ -57,7 +57,7 @@ class FreshlyCounted(ElasticScalingPolicy):
 
         Where there is room for another number of workers, ask for a checkpoint, and then start those.
         """
-        lost = {worker.metadata.node_id for worker in worker_group_state.workers} & self._reach.silent(_GONE)
+        lost = {worker.metadata.node_id for worker in worker_group_state.workers} & self._reach.silent(GONE)
         if lost:
             return self._without(lost)
         if self._request.pending:
@@ -84,8 +84,8 @@ class FreshlyCounted(ElasticScalingPolicy):
             return NoopDecision()
         if self._request.pending:
             self._withdrawn()
-        hosts = ", ".join(sorted(host for node, (host, _) in _others().items() if node in lost)) or "a node"
-        text = f"{hosts} has not answered for {_GONE:.0f} s; starting again from the last checkpoint on the others"
+        hosts = ", ".join(sorted(host for node, (host, _) in self._others().items() if node in lost)) or "a node"
+        text = f"{hosts} has not answered for {GONE:.0f} s; starting again from the last checkpoint on the others"
         EventFile(self._folder.events).tell("failure", text=text)
         return self._get_resize_decision(count)
 
@@ -117,13 +117,6 @@ class FreshlyCounted(ElasticScalingPolicy):
         nodes = [Node(float(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in reserved_resources.values()]
         count = fitting(nodes, need["CPU"], with_gpu=need.get("GPU", 0) > 0)
         return min(count, self.scaling_config.max_workers)
-
-
-def _others() -> dict[str, Address]:
-    """Return where the raylets of the other nodes that Ray takes for alive listen."""
-    mine = ray.get_runtime_context().get_node_id()
-    alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != mine]
-    return {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
 
 
 def _described(count: int) -> str:

@@ -33,11 +33,11 @@ def examine_before(
     emit: Callable[[Mapping[str, Any]], None],
     interrupted: Callable[[], bool],
 ) -> None:
-    """See that the run's workers can start on every node that has room for one.
+    """See that a run's workers can start on every node that has room for one.
 
     Args:
-        plan: of the run, which is in its folder with its lock.
-        folder: of the run.
+        plan: of the run, or of one of a search's.
+        folder: of the run, or of the search.
         cpus: of each worker.
         emit: takes notes.
         interrupted: tells, while nodes are waited for, whether the user wants to end.
@@ -54,7 +54,7 @@ def examine_before(
     with ExitStack() as ending:
         with explained(folder.path):
             probe = ending.enter_context(storage_probe(_storage(folder)))
-        found = _found(plan, _request(plan, folder, probe), cpus, look)
+        found = _found(plan, _request(plan, probe), cpus, look)
     for text in said(found, "warning"):
         emit({"kind": "note", "text": f"note: {text}"})
     wrong = said(found, "error")
@@ -70,9 +70,9 @@ def _storage(folder: RunFolder) -> str:
     return str(folder.path) if folder.address is None else folder.address.rpartition("/")[0]
 
 
-def _request(plan: Plan, folder: RunFolder, probe: Probe) -> Request:
+def _request(plan: Plan, probe: Probe) -> Request:
     splits = data.splits(plan.data, deep=False, carried=not probe.folder)
-    return Request(lock.read(folder).modules, probe, splits, deep=False)
+    return Request(lock.modules_of(plan), probe, splits, deep=False)
 
 
 def _found(plan: Plan, request: Request, cpus: float, look: Look) -> list[Finding]:

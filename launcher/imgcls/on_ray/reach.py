@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 Address = tuple[str, int]
 """Host and port."""
 
+GONE = 10.0  # seconds without an answer, after which a node's workers are not waited for where others can go on
 _EVERY = 2.0  # seconds between two attempts
 _PATIENCE = 2.0  # seconds for a connection
 _SHAKY = 4.0  # seconds without an answer, after which a node is not relied on for a while
@@ -34,9 +35,10 @@ class Reach:
         self._since: dict[str, float] = {}
         self._relied_on: dict[str, float] = {}  # from when on, where it is later than now
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
 
     def start(self) -> "Reach":
-        """Look again and again, in a thread that ends with the process."""
+        """Look again and again, in a thread that ends after :meth:`stop`, or with the process."""
         threading.Thread(target=self._run, name="reach", daemon=True).start()
         return self
 
@@ -62,12 +64,30 @@ class Reach:
         with self._lock:
             return {*self._since, *(node for node, until in self._relied_on.items() if until > now)}
 
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+
     def _run(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             # whatever goes wrong here may not the next time, and is no fault of the run
             with contextlib.suppress(Exception):
                 self.look()
-            time.sleep(_EVERY)
+            self._stopped.wait(_EVERY)
+
+
+def others() -> Callable[[], dict[str, Address]]:
+    """Return what tells where the raylets of the other nodes that Ray takes for alive listen."""
+    import ray
+
+    # asked once: where Ray has been left meanwhile, the question would start it
+    mine = ray.get_runtime_context().get_node_id()
+
+    def found() -> dict[str, Address]:
+        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != mine]
+        return {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
+
+    return found
 
 
 def answering(addresses: Mapping[str, Address], patience: float) -> set[str]:

@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -22,6 +22,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search.search_algorithm import SearchAlgorithm
 
 from imgcls.errors import UserError
+from imgcls.on_ray.bound import Bound
 from imgcls.tuning.space import Choice, LogUniform, Parameter, Randint, Uniform
 from imgcls.tuning.study import Asked, Study, Trial
 
@@ -31,7 +32,7 @@ _TRIES = 50  # of values that have been tried already, before the space is taken
 Values = dict[str, Any]
 
 
-class Suggestions(SearchAlgorithm):
+class Suggestions(Bound, SearchAlgorithm):
     """Hands trials to Ray Tune: first those that a search began before, then new ones.
 
     Optuna's study is in memory, and is made from the search's folder: of trials that have ended it is told what
@@ -128,12 +129,6 @@ class Suggestions(SearchAlgorithm):
                 intermediate_values=figures,
             )
         )
-
-    def __deepcopy__(self, _known: Any) -> Self:
-        return self  # Ray Tune copies what it is given, and this is bound to a view and a folder
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, ("a search goes on from its own files",)  # what Ray Tune would restore it from is not read
 
     @property
     def total_samples(self) -> int:

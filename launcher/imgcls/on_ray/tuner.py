@@ -16,6 +16,7 @@ from imgcls.on_ray import cluster
 from imgcls.on_ray.orphans import remove_orphans
 from imgcls.on_ray.processes import kill_descendants
 from imgcls.on_ray.trial_room import trial_room
+from imgcls.plan import Plan
 from imgcls.recipe.schema import Workers
 from imgcls.run_folder import RunFolder
 from imgcls.tuning.space import Parameter
@@ -45,6 +46,9 @@ class View(Protocol):
     ) -> None:
         """Take how a trial stands."""
 
+    def line(self, text: str) -> None:
+        """Take something to say."""
+
     def tick(self) -> None:
         """Be called now and then."""
 
@@ -60,6 +64,7 @@ class Search:
         workers: of a trial, as the recipe has them.
         most: trials at a time, at most; None: as many as fit.
         check: raises UserError where values cannot make a run.
+        plan: of a trial with the recipe's own values; the nodes of a cluster that is joined are examined for it.
     """
 
     study: Study
@@ -68,6 +73,7 @@ class Search:
     workers: Workers
     most: int | None
     check: Callable[[Mapping[str, Any]], None]
+    plan: Plan
 
 
 def run(
@@ -86,7 +92,7 @@ def run(
         address: HOST:PORT of a cluster to join; None: Ray is started here, for this search alone.
 
     Raises:
-        UserError: no trial fits; Ray cannot be started here, or not be joined.
+        UserError: no trial fits; Ray cannot be started here, or not be joined; a node of it is not ready.
         WorkerError: Ray Tune itself failed.
     """
     asked = search.asked
@@ -108,7 +114,20 @@ def run(
         asked = replace(asked, cpus=room.cpus)
         search.study.ask(asked)
         shown = view(asked, room.at_a_time, room.why)
+        if address is not None:
+            _examine(search.plan, folder, room.cpus, shown, interrupts)
         _Carrying(replace(search, asked=asked), room.at_a_time, room.gpu, shown).out(interrupts)
+
+
+def _examine(plan: Plan, folder: RunFolder, cpus: float, view: View, interrupts: Interrupts) -> None:
+    from imgcls.on_ray.examine_before import Interrupted, examine_before
+
+    try:
+        examine_before(
+            plan, folder, cpus, lambda event: view.line(str(event["text"])), lambda: interrupts.requested
+        )
+    except Interrupted:
+        interrupts.end_at_once()
 
 
 def _end_at_once(code: int) -> None:

@@ -9,7 +9,7 @@ from imgcls import UserError
 from imgcls.storage.store import Store
 
 
-def refused(ended, *words):
+def assert_refused(ended, *words):
     assert ended.returncode == 2, ended
     for word in words:
         assert word in ended.stderr, ended.stderr
@@ -22,17 +22,17 @@ def launched(run_imgcls, storage, **env):
 
 
 def test_a_storage_that_cannot_be_used_is_said_before_anything_is_done(s3, run_imgcls):
-    refused(launched(run_imgcls, "s3://none/runs"), "s3://none/runs/digits_lenet", "bucket does not exist")
-    refused(launched(run_imgcls, "other://none/runs"), "Protocol not known: other")
+    assert_refused(launched(run_imgcls, "s3://none/runs"), "s3://none/runs/digits_lenet", "bucket does not exist")
+    assert_refused(launched(run_imgcls, "other://none/runs"), "Protocol not known: other")
     s3.stop()
-    refused(launched(run_imgcls, STORAGE), "Could not connect to the endpoint", "does the store answer")
+    assert_refused(launched(run_imgcls, STORAGE), "Could not connect to the endpoint", "does the store answer")
 
 
 def test_missing_credentials_are_said_in_words(s3, run_imgcls, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
-    refused(launched(run_imgcls, STORAGE, **nowhere), "Unable to locate credentials")
+    assert_refused(launched(run_imgcls, STORAGE, **nowhere), "Unable to locate credentials")
 
 
 def test_a_package_that_is_missing_is_named_with_how_to_install_it(monkeypatch):
@@ -45,12 +45,12 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it(monkeypatch):
     "command", [("tune", "digits_lenet"), ("preview", "digits_lenet"), ("verify-resume", "x")]
 )
 def test_a_command_that_needs_a_folder_says_so_of_an_address(run_imgcls, command):
-    refused(run_imgcls(*command, "--storage", STORAGE), STORAGE, "needs a folder")
+    assert_refused(run_imgcls(*command, "--storage", STORAGE), STORAGE, "needs a folder")
 
 
 @pytest.mark.parametrize("command", [("evaluate",), ("average",), ("rerun",), ("export", "--to", "onnx")])
 def test_an_address_without_a_run_is_said(s3, run_imgcls, command):
-    refused(run_imgcls(*command, f"{STORAGE}/none"), f"{STORAGE}/none: there is no run at this address")
+    assert_refused(run_imgcls(*command, f"{STORAGE}/none"), f"{STORAGE}/none: there is no run at this address")
 
 
 @pytest.mark.parametrize(("command", "option"), [("average", "--out"), ("rerun", "--storage")])
@@ -58,4 +58,4 @@ def test_what_is_written_beside_a_run_needs_another_place_where_the_run_is_an_ad
     s3, run_imgcls, command, option
 ):
     s3.client().put_object(Bucket="bucket", Key="runs/a/plan.json", Body=b"{}")
-    refused(run_imgcls(command, f"{STORAGE}/a"), "RUN is an address", option)
+    assert_refused(run_imgcls(command, f"{STORAGE}/a"), "RUN is an address", option)
