@@ -13,6 +13,7 @@ Address = tuple[str, int]
 GONE = 10.0  # seconds without an answer, after which a node's workers are not waited for where others can go on
 _EVERY = 2.0  # seconds between two attempts
 _PATIENCE = 2.0  # seconds for a connection
+_CONTROL_STORE = 10.0  # seconds for its answer
 _SHAKY = 4.0  # seconds without an answer, after which a node is not relied on for a while
 _AGAIN = 60.0  # seconds: half a minute after a cut of that length, Ray declared the node dead all the same
 
@@ -79,13 +80,22 @@ class Reach:
 def others() -> Callable[[], dict[str, Address]]:
     """Return what tells where the raylets of the other nodes that Ray takes for alive listen."""
     import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
     # asked once: where Ray has been left meanwhile, the question would start it
-    mine = ray.get_runtime_context().get_node_id()
+    context = ray.get_runtime_context()
+    mine = context.get_node_id()
+    # ray.nodes() would abort this process where another head has taken the place of ours; this raises
+    client = GcsClient(address=context.gcs_address)
 
     def found() -> dict[str, Address]:
-        alive = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != mine]
-        return {node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in alive}
+        infos = client.get_all_node_info(timeout=_CONTROL_STORE)
+        alive = {node.hex(): info for node, info in infos.items() if info.state == info.ALIVE}
+        return {
+            node: (info.node_manager_address, info.node_manager_port)
+            for node, info in alive.items()
+            if node != mine
+        }
 
     return found
 
