@@ -161,10 +161,9 @@ class Jobs:
                 while True:
                     with _connected():
                         message = await socket.receive()
-                    if message.type is aiohttp.WSMsgType.TEXT:
-                        take(message.data)
-                    elif message.type not in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.CONTINUATION):
+                    if message.type is not aiohttp.WSMsgType.TEXT:
                         return
+                    take(message.data)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -143,12 +143,9 @@ def _cpus_there(
 def _examine(
     plan: Plan, folder: RunFolder, cpus: float, emit: Callable[[Mapping[str, Any]], None], interrupts: Interrupts
 ) -> None:
-    from imgcls.on_ray.examine_before import Interrupted, examine_before
+    from imgcls.on_ray.examine_before import examine_before
 
-    try:
-        examine_before(plan, folder, cpus, emit, lambda: interrupts.requested)
-    except Interrupted:
-        interrupts.end_at_once()
+    examine_before(plan, folder, cpus, emit, interrupts)
     emit({"kind": "phase", "time": time.time(), "name": "nodes examined"})
 
 

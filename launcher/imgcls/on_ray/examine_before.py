@@ -12,6 +12,7 @@ from imgcls.doctor.judge import Node, judged
 from imgcls.doctor.judge_network import Reached, judged_network
 from imgcls.doctor.storage import Probe, storage_probe
 from imgcls.errors import UserError
+from imgcls.interrupts import Interrupts
 from imgcls.on_ray.examine import Look, Place, agents, places
 from imgcls.on_ray.examine_cluster import facts_of, said_of, workers_on
 from imgcls.plan import Plan
@@ -22,7 +23,7 @@ _FACTS = 60.0
 _LOOKED_AT = ("interface",)  # of the network: what else there is holds up no run
 
 
-class Interrupted(Exception):
+class _Interrupted(Exception):
     """The user wants to end."""
 
 
@@ -31,7 +32,7 @@ def examine_before(
     folder: RunFolder,
     cpus: float,
     emit: Callable[[Mapping[str, Any]], None],
-    interrupted: Callable[[], bool],
+    interrupts: Interrupts,
 ) -> None:
     """See that a run's workers can start on every node that has room for one.
 
@@ -40,21 +41,25 @@ def examine_before(
         folder: of the run, or of the search.
         cpus: of each worker.
         emit: takes notes.
-        interrupted: tells, while nodes are waited for, whether the user wants to end.
+        interrupts: end this process, once nothing is left of this, where the user wants to while nodes are
+            waited for.
 
     Raises:
-        Interrupted: the user wants to end; nothing is left of this.
         UserError: something would fail or be wrong: all of it, each with its nodes and what mends it.
     """
 
     def look() -> None:
-        if interrupted():
-            raise Interrupted
+        if interrupts.requested:
+            raise _Interrupted
 
-    with ExitStack() as ending:
-        with explained(folder.path):
-            probe = ending.enter_context(storage_probe(_storage(folder)))
-        found = _found(plan, _request(plan, probe), cpus, look)
+    try:
+        with ExitStack() as ending:
+            with explained(folder.path):
+                probe = ending.enter_context(storage_probe(_storage(folder)))
+            found = _found(plan, _request(plan, probe), cpus, look)
+    except _Interrupted:
+        interrupts.end_at_once()
+        return
     for text in said(found, "warning"):
         emit({"kind": "note", "text": f"note: {text}"})
     wrong = said(found, "error")

@@ -115,19 +115,10 @@ def run(
         search.study.ask(asked)
         shown = view(asked, room.at_a_time, room.why)
         if address is not None:
-            _examine(search.plan, folder, room.cpus, shown, interrupts)
+            from imgcls.on_ray.examine_before import examine_before
+
+            examine_before(search.plan, folder, room.cpus, lambda note: shown.line(str(note["text"])), interrupts)
         _Carrying(replace(search, asked=asked), room.at_a_time, room.gpu, shown).out(interrupts)
-
-
-def _examine(plan: Plan, folder: RunFolder, cpus: float, view: View, interrupts: Interrupts) -> None:
-    from imgcls.on_ray.examine_before import Interrupted, examine_before
-
-    try:
-        examine_before(
-            plan, folder, cpus, lambda event: view.line(str(event["text"])), lambda: interrupts.requested
-        )
-    except Interrupted:
-        interrupts.end_at_once()
 
 
 def _end_at_once(code: int) -> None:

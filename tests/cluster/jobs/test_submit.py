@@ -96,9 +96,16 @@ def test_a_job_is_listed_and_says_how_it_is_and_what_it_said(finished, head, hom
 
 
 def test_a_follower_whose_reader_has_seen_enough_ends_without_a_word(finished, head, home):
-    command = f"imgcls logs small-1 -f --address {head.url} | head -n 1"
-    done = subprocess.run(command, shell=True, cwd=home, capture_output=True, text=True, check=True, timeout=120)
-    assert (done.stdout, done.stderr) == (finished.splitlines()[0] + "\n", "")
+    command = ["imgcls", "logs", "small-1", "-f", "--address", head.url]
+    reader, writer = os.pipe()
+    os.close(reader)  # before the first line
+    try:
+        done = subprocess.run(
+            command, cwd=home, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    finally:
+        os.close(writer)
+    assert done.stderr == ""
 
 
 def test_results_are_fetched_from_storage_that_is_seen_here_and_never_over_anything_else(
