@@ -48,6 +48,8 @@ class Gated(Callback):
 
     def step_ended(self, run):
         gate = run.folder.path / f"gate-{run.world.size}-{run.state.step}"
+        if gate.exists():
+            (run.folder.path / f"at-{gate.name}-{run.world.rank}").touch()
         while gate.exists():
             time.sleep(0.02)
 
@@ -87,8 +89,12 @@ def _makes(launch: Launch, world: int, step: int) -> bool:
 
 
 def waits_at(launch: Launch, world: int, step: int) -> None:
-    """Wait until so many workers make that step, after which there is a gate."""
-    launch.wait_for(f"step {step}", lambda: _makes(launch, world, step))
+    """Wait until so many workers have made that step, and wait at the gate after it.
+
+    One that is cut off within the step would end it after its return, and note the next in the place of who makes it.
+    """
+    notes = [launch.folder / f"at-gate-{world}-{step}-{rank}" for rank in range(world)]
+    launch.wait_for(f"step {step}", lambda: all(note.exists() for note in notes))
 
 
 def looked(launch: Launch, times: int) -> None:
